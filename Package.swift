@@ -1,0 +1,92 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "groundwell",
+  products: [
+    .executable(name: "groundwelld", targets: ["Daemon"]),
+    .executable(name: "groundwell", targets: ["Client"]),
+    .executable(name: "groundwell-generator", targets: ["Generator"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .target(name: "CSocket"),
+    .target(
+      name: "Schema", path: "schema",
+      exclude: ["README.md", "pack/README.md", "wire/golden", "wire/openrpc.json", "plan/golden"],
+      resources: [.embedInCode("catalog/catalog_v1.sql")], swiftSettings: strict),
+    .target(name: "Wire", dependencies: ["Schema", "CSocket"], swiftSettings: strict),
+    .target(name: "Imaging", dependencies: ["Schema", "CPNG"], swiftSettings: strict),
+    .target(
+      name: "Store",
+      dependencies: [
+        "Schema", "CLZ4", "CXXHash", .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "Generator",
+      dependencies: [
+        "Schema", "Wire", "Imaging",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      resources: [.copy("Resources/sprites")], swiftSettings: strict),
+    .executableTarget(
+      name: "Daemon",
+      dependencies: [
+        "Schema", "Wire", "Store", "Imaging",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "Client",
+      dependencies: [
+        "Schema", "Wire", "Imaging",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["Schema"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(
+      name: "SchemaTests", dependencies: ["Schema", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "WireTests", dependencies: ["Wire", "Schema", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "ImagingTests", dependencies: ["Imaging", "Schema", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "StoreTests", dependencies: ["Store", "Schema", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "GeneratorTests",
+      dependencies: ["Generator", "Schema", "Wire", "Imaging", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "DaemonTests",
+      dependencies: ["Daemon", "Store", "Schema", "Wire", "Imaging", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ClientTests", dependencies: ["Client", "Schema", "Wire", "Imaging", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["Schema", "Wire", "Imaging", "TestSupport"],
+      swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,121 @@
+#define _GNU_SOURCE
+#include "csocket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+ssize_t gw_receive(int socket, void *buffer, size_t capacity, int *descriptors,
+                   int *descriptor_count, int *truncated) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int) * GW_MAXIMUM_DESCRIPTORS)];
+  } control;
+  struct iovec vector = {.iov_base = buffer, .iov_len = capacity};
+  struct msghdr message;
+  ssize_t count;
+
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = control.bytes;
+  message.msg_controllen = sizeof control.bytes;
+  *descriptor_count = 0;
+  *truncated = 0;
+  do {
+    count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return -errno;
+  *truncated = (message.msg_flags & MSG_CTRUNC) != 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    size_t received = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < received; i++) {
+      int descriptor;
+      memcpy(&descriptor, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+      if (*descriptor_count < GW_MAXIMUM_DESCRIPTORS) {
+        descriptors[(*descriptor_count)++] = descriptor;
+      } else {
+        close(descriptor);
+        *truncated = 1;
+      }
+    }
+  }
+  return count;
+}
+
+ssize_t gw_send(int socket, const void *buffer, size_t length, const int *descriptors,
+                int descriptor_count) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int) * GW_MAXIMUM_DESCRIPTORS)];
+  } control;
+  struct iovec vector = {.iov_base = (void *)buffer, .iov_len = length};
+  struct msghdr message;
+  ssize_t count;
+
+  if (descriptor_count < 0 || descriptor_count > GW_MAXIMUM_DESCRIPTORS) return -EINVAL;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  if (descriptor_count > 0) {
+    size_t size = sizeof(int) * (size_t)descriptor_count;
+    memset(&control, 0, sizeof control);
+    message.msg_control = control.bytes;
+    message.msg_controllen = CMSG_SPACE(size);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(header), descriptors, size);
+  }
+  do {
+    count = sendmsg(socket, &message, MSG_NOSIGNAL);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
+int gw_peer(int socket, struct gw_peer_credentials *credentials) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return -errno;
+  credentials->process = peer.pid;
+  credentials->user = peer.uid;
+  credentials->group = peer.gid;
+  return 0;
+}
+
+int gw_memfd(const char *name, size_t length) {
+  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+  if (descriptor < 0 && errno == EINVAL) {
+    descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  }
+  if (descriptor < 0) return -errno;
+  int error = 0;
+  if (ftruncate(descriptor, (off_t)length) < 0) error = errno;
+  if (error == 0) error = posix_fallocate(descriptor, 0, (off_t)length);
+  if (error == 0 && fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) error = errno;
+  if (error != 0) {
+    close(descriptor);
+    return -error;
+  }
+  return descriptor;
+}
+
+int gw_seals(int descriptor) {
+  int seals = fcntl(descriptor, F_GET_SEALS);
+  return seals < 0 ? -errno : seals;
+}
+
+int gw_die_with_parent(int signal) {
+  return prctl(PR_SET_PDEATHSIG, (unsigned long)signal) < 0 ? -errno : 0;
+}

@@ -1,0 +1,42 @@
+#ifndef GROUNDWELL_CSOCKET_H
+#define GROUNDWELL_CSOCKET_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+// What Swift cannot call: the CMSG macros, SO_PEERCRED's struct, memfd seals and prctl.
+
+// Largest number of descriptors that one call sends or receives.
+#define GW_MAXIMUM_DESCRIPTORS 4
+
+struct gw_peer_credentials {
+  int process;
+  unsigned int user;
+  unsigned int group;
+};
+
+// Receives up to `capacity` bytes and up to GW_MAXIMUM_DESCRIPTORS descriptors (close-on-exec).
+// Returns the byte count, 0 at the end of the stream, or -errno. `*descriptor_count` is how many
+// descriptors were stored; `*truncated` is 1 when the kernel dropped some.
+ssize_t gw_receive(int socket, void *buffer, size_t capacity, int *descriptors,
+                   int *descriptor_count, int *truncated);
+
+// Sends bytes, and descriptors with the first of them; never raises SIGPIPE. Returns the number
+// of bytes taken or -errno.
+ssize_t gw_send(int socket, const void *buffer, size_t length, const int *descriptors,
+                int descriptor_count);
+
+// The peer's identity at connect time; 0 or -errno.
+int gw_peer(int socket, struct gw_peer_credentials *credentials);
+
+// A sealable, close-on-exec memory file of `length` bytes with its pages allocated, sealed
+// against shrinking and growing; a descriptor or -errno.
+int gw_memfd(const char *name, size_t length);
+
+// The seals of a memory file (F_GET_SEALS), or -errno.
+int gw_seals(int descriptor);
+
+// Asks the kernel to send this process `signal` when its parent dies; 0 or -errno.
+int gw_die_with_parent(int signal);
+
+#endif

@@ -1,0 +1,59 @@
+/// Every bound of the protocol and the store, with its unit; `hello` reports them all.
+///
+/// A value at the limit is accepted, one above it is refused by name.
+public struct Limits: Codable, Sendable, Equatable {
+  /// Bytes of JSON in one frame, or in one line of a newline-delimited connection.
+  public var maximumJsonBytes = 1 << 20
+  /// Levels of nesting in that JSON.
+  public var maximumJsonDepth = 32
+  /// Bytes of the body behind a request.
+  public var maximumRequestBodyBytes = 64 << 20
+  /// Bytes of one batch, and so of the body behind a response.
+  public var maximumBatchBytes = 256 << 20
+  /// Descriptors that ride on one frame.
+  public var maximumDescriptors = 4
+  /// Connections of all clients together.
+  public var maximumConnections = 1024
+  /// Requests of one connection that have no answer yet.
+  public var maximumOutstandingRequests = 64
+  /// Bytes of answers that one connection has not read yet; above it, its requests wait.
+  public var maximumUnreadBytes = 512 << 20
+  /// Seconds that a connection may leave its answers unread, or a frame unfinished.
+  public var stallSeconds = 30
+  /// Open streams of one connection.
+  public var maximumStreams = 64
+  /// Characters of a category name.
+  public var maximumCategoryCharacters = 64
+  /// Bytes of a prompt in UTF-8.
+  public var maximumPromptBytes = 4096
+  /// Categories in one request or one stream.
+  public var maximumCategories = 4096
+  /// Pixels along one side of an image.
+  public var maximumImageSide = 2048
+  /// Pixels along one side of an image.
+  public var minimumImageSide = 8
+  /// Masks of one triplet.
+  public var maximumMasks = 256
+  /// Triplets in one batch.
+  public var maximumBatchSize = 4096
+  /// The highest batch number.
+  public var maximumBatchNumber = 1 << 40
+  /// Work items that one call leases.
+  public var maximumLeaseItems = 256
+  /// Seconds that one lease lasts without renewal.
+  public var maximumLeaseSeconds = 600
+  /// Seconds that one request may wait for something to happen.
+  public var maximumWaitSeconds = 3600
+  /// Triplets that a category may be asked to have.
+  public var maximumTarget = 10_000_000
+  /// Rows in the answer to one query.
+  public var maximumQueryRows = 1000
+  /// Times that a work item is tried before it is parked.
+  public var maximumAttempts = 3
+
+  /// The limits that this build enforces.
+  public static let standard = Limits()
+
+  /// The standard limits.
+  public init() {}
+}
