@@ -138,7 +138,7 @@ public struct ResponseHead: Decodable, Sendable {
 }
 
 /// How far a waiting request is; sent as the notification `progress`.
-public struct Progress: Codable, Sendable, Equatable {
+public struct JobProgress: Codable, Sendable, Equatable {
   /// The request that waits.
   public var request: RequestID
   /// The jobs it waits for.
