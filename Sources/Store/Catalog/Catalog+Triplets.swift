@@ -107,7 +107,8 @@ func storedTriplet(_ db: Database, _ id: TripletID) throws -> StoredTriplet? {
         """), arguments: [id])
   return try StoredTriplet(
     info: tripletInfo(row, masks.map(maskInfo)),
-    isQuarantined: row["quarantined_sequence"] as Int64? != nil, image: blobPlace(row, .image, ordinal: 0),
+    isQuarantined: row["quarantined_sequence"] as Int64? != nil,
+    image: blobPlace(row, .image, ordinal: 0),
     masks: masks.map { try blobPlace($0, .mask, ordinal: $0["ordinal"]) })
 }
 

@@ -71,7 +71,8 @@ extension WorkQueue {
           item_count, created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
-        row, goal.target, order.engine, order.imageSize, String(decoding: companions, as: UTF8.self),
+        row, goal.target, order.engine, order.imageSize,
+        String(decoding: companions, as: UTF8.self),
         seed, order.priority, missing, context.now,
       ])
     jobs.append(db.lastInsertedRowID)
