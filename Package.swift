@@ -63,7 +63,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
-    .target(name: "TestSupport", dependencies: ["Schema", "Wire"], path: "Tests/TestSupport",
+    .target(
+      name: "TestSupport", dependencies: ["Schema", "Wire"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(
       name: "SchemaTests", dependencies: ["Schema", "TestSupport"], swiftSettings: strict),
