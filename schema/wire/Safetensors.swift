@@ -104,7 +104,8 @@ public enum Safetensors {
     _ name: String, _ type: String, _ shape: [Int], _ start: Int, _ end: Int
   ) -> String {
     let axes = shape.map { "\($0)" }.joined(separator: ",")
-    return "\"\(name)\":{\"dtype\":\"\(type)\",\"shape\":[\(axes)],\"data_offsets\":[\(start),\(end)]}"
+    return
+      "\"\(name)\":{\"dtype\":\"\(type)\",\"shape\":[\(axes)],\"data_offsets\":[\(start),\(end)]}"
   }
 
   /// Writes a body from whole tensors.
