@@ -86,7 +86,7 @@ enum GoldenFiles {
       json: try JSONText.encode(
         Request(
           id: nil, method: Methods.progressName,
-          params: Schema.Progress(request: .number(3), jobs: JobWait.exampleResult.jobs))))
+          params: JobProgress(request: .number(3), jobs: JobWait.exampleResult.jobs))))
     frames["descriptors.bin"] = WireFrame(
       json: try JSONText.encode(Response(id: .text("two"), result: Empty())), descriptorCount: 2)
     return frames

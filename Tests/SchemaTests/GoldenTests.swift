@@ -27,7 +27,7 @@ import Testing
     let unread = try JSONText.decode(ErrorResponse.self, from: try frame("error.unread.bin").json)
     #expect(unread.id == nil)
     let progress = try JSONText.decode(
-      RequestParams<Schema.Progress>.self, from: try frame("progress.notification.bin").json)
+      RequestParams<JobProgress>.self, from: try frame("progress.notification.bin").json)
     #expect(progress.params?.request == .number(3))
     #expect(progress.params?.jobs == JobWait.exampleResult.jobs)
     let head = try JSONText.decode(
