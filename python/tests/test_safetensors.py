@@ -15,6 +15,8 @@ MASK = (np.arange(64) % 8 < 4).astype(np.uint8).reshape(1, 8, 8)
 def test_encodes_the_golden_body_byte_for_byte():
     body = safetensors.encode({"image": IMAGE, "masks": MASK})
     assert body == frame("triplet.get.response.bin").body.tobytes()
+    batch = frame("batch.get.response.bin").body  # Has gaps to fill.
+    assert safetensors.encode(safetensors.decode(batch)) == batch.tobytes()
 
 
 def test_decodes_every_element_type_as_aligned_views():
