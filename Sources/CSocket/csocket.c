@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -91,8 +90,4 @@ int gw_peer(int socket, struct gw_peer_credentials *credentials) {
   credentials->user = peer.uid;
   credentials->group = peer.gid;
   return 0;
-}
-
-int gw_die_with_parent(int signal) {
-  return prctl(PR_SET_PDEATHSIG, (unsigned long)signal) < 0 ? -errno : 0;
 }

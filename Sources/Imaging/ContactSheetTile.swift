@@ -2,7 +2,10 @@ import Schema
 
 /// One picture of a sheet, laid out: its pictures in their final size, its lines of text.
 struct Tile {
-  private let pictures: [RGBImage]
+  private let entry: ContactSheet.Entry
+  private let size: (width: Int, height: Int)
+  private let colors: [String: RGBColor]
+  private let showsBoth: Bool
   private let captions: [String]
   private let legend: [(name: String, color: RGBColor)]
   private let contentWidth: Int
@@ -11,22 +14,15 @@ struct Tile {
   private static let pictureGap = 6
   private static let swatch = 11
 
+  /// Lays the tile out; the pictures themselves are made when it is drawn.
   init(_ entry: ContactSheet.Entry, sheet: ContactSheet, colors: [String: RGBColor]) {
-    let size = Self.size(of: entry.image, tileSide: sheet.tileSide)
-    let plain = Self.resized(entry.image, size)
-    let masks = entry.masks.map { name, mask in
-      (
-        mask: Resize.nearest(mask, width: size.width, height: size.height),
-        color: colors[name] ?? .ink
-      )
-    }
-    let overlaid = masks.isEmpty ? plain : Overlay.tint(plain, masks: masks)
-    let showsBoth = sheet.showsPlainImage && !masks.isEmpty
-    pictures = showsBoth ? [plain, overlaid] : [overlaid]
-    contentWidth =
-      pictures.reduce(0) { $0 + $1.width } + Self.pictureGap * (pictures.count - 1)
-    let textWidth = contentWidth
-    captions = entry.captions.flatMap { Canvas.wrapped($0, width: textWidth, scale: 1) }
+    self.entry = entry
+    self.colors = colors
+    size = Self.size(of: entry.image, tileSide: sheet.tileSide)
+    showsBoth = sheet.showsPlainImage && !entry.masks.isEmpty
+    let contentWidth = showsBoth ? 2 * size.width + Self.pictureGap : size.width
+    self.contentWidth = contentWidth
+    captions = entry.captions.flatMap { Canvas.wrapped($0, width: contentWidth, scale: 1) }
     var counts: [String: Int] = [:]
     for (name, _) in entry.masks { counts[name, default: 0] += 1 }
     legend = counts.keys.sorted().map { name in
@@ -35,14 +31,26 @@ struct Tile {
     }
   }
 
+  /// The picture in its final size, with and where asked for without masks.
+  private func pictures() -> [RGBImage] {
+    let plain = Self.resized(entry.image, size)
+    guard !entry.masks.isEmpty else { return [plain] }
+    let masks = entry.masks.map { name, mask in
+      (
+        mask: Resize.nearest(mask, width: size.width, height: size.height),
+        color: colors[name] ?? .ink
+      )
+    }
+    let overlaid = Overlay.tint(plain, masks: masks)
+    return showsBoth ? [plain, overlaid] : [overlaid]
+  }
+
   var width: Int { contentWidth + 2 * Self.padding }
 
   var height: Int {
     let texts = captions.count * Canvas.lineStep() + legendRows.count * (Self.swatch + 4)
-    return pictureHeight + texts + 2 * Self.padding + (texts > 0 ? 10 : 0)
+    return size.height + texts + 2 * Self.padding + (texts > 0 ? 10 : 0)
   }
-
-  private var pictureHeight: Int { pictures.map(\.height).max() ?? 0 }
 
   func draw(on canvas: inout Canvas, x: Int, y: Int, width: Int, height: Int) {
     canvas.fill(x: x + 2, y: y + 2, width: width, height: height, .rule)
@@ -50,11 +58,11 @@ struct Tile {
     canvas.frame(x: x, y: y, width: width, height: height, .rule)
     var left = x + (width - contentWidth) / 2
     let textLeft = left
-    for picture in pictures {
+    for picture in pictures() {
       canvas.draw(picture, x: left, y: y + Self.padding)
       left += picture.width + Self.pictureGap
     }
-    var line = y + Self.padding + pictureHeight + 10
+    var line = y + Self.padding + size.height + 10
     for row in legendRows {
       for item in row {
         canvas.fill(

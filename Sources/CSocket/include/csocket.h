@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-// What Swift cannot call: the CMSG macros, SO_PEERCRED's struct and prctl.
+// What Swift cannot call: the CMSG macros and SO_PEERCRED's struct.
 
 // Largest number of descriptors that one call sends or receives.
 #define GW_MAXIMUM_DESCRIPTORS 4
@@ -31,8 +31,5 @@ int gw_accept(int socket);
 
 // The peer's identity at connect time; 0 or -errno.
 int gw_peer(int socket, struct gw_peer_credentials *credentials);
-
-// Asks the kernel to send this process `signal` when its parent dies; 0 or -errno.
-int gw_die_with_parent(int signal);
 
 #endif
