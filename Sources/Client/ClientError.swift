@@ -19,6 +19,7 @@ package struct ClientError: Error, Sendable, Equatable {
     let status: ExitStatus =
       switch (error.code, error.word) {
       case (.refused, .deadlineReached), (.timedOut, _): .deadline
+      case (.refused, .stopping): .unreachable
       case (.refused, _): .refused
       case (.unreachable, _), (.closed, _), (.badProtocol, _), (.system, _): .unreachable
       }

@@ -57,7 +57,8 @@ struct JobWatch {
       let ids = Interruption.listed(jobs.sorted().map { "\($0)" })
       throw ClientError(
         .unreachable,
-        "\(error.message); \(jobs.count == 1 ? "job" : "jobs") \(ids) will go on when it is back")
+        "\(error.message); \(jobs.count == 1 ? "job \(ids) is" : "jobs \(ids) are") kept, look with "
+          + "'groundwell jobs' when it is back")
     }
   }
 

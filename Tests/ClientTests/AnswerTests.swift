@@ -222,7 +222,7 @@ import Testing
     #expect(found.triplets.map(\.triplet) == Array(1...1500))
     #expect(found.next == 1500)
     let text = CommandRun(["query", "--limit", "3"], daemon: daemon)
-    #expect(text.errors == "groundwell: only the first 3; --limit shows more\n")
+    #expect(text.errors == "groundwell: only the first 3 are shown; --limit takes more\n")
   }
 
   @Test("show tells prompt, provenance and masks, and draws them")

@@ -155,7 +155,8 @@ import Testing
     #expect(run.status == .unreachable)
     #expect(
       run.errors
-        == "groundwell: the daemon closed the connection; job 3 will go on when it is back\n")
+        == "groundwell: the daemon closed the connection; job 3 is kept, look with "
+        + "'groundwell jobs' when it is back\n")
   }
 
   @Test("Ctrl-C says that the jobs go on and how to cancel them")

@@ -166,6 +166,12 @@ import Testing
     #expect(CommandRun(["check"], daemon: daemon).status == .deadline)
   }
 
+  @Test("a daemon that is stopping counts as none")
+  func stoppingDaemon() throws {
+    let daemon = try FakeDaemon { _ in [.error(.stopping, "the daemon is stopping")] }
+    #expect(CommandRun(["counts"], daemon: daemon).status == .unreachable)
+  }
+
   @Test("a job that does not exist gets 4")
   func unknownJob() throws {
     let daemon = try FakeDaemon { _ in [.result(JobsResult(jobs: []))] }

@@ -27,7 +27,8 @@ struct QueryCommand: ClientCommand {
       TripletReport.rendered(
         found.triplets, now: console.now(), columns: console.columns, style: console.style))
     if found.next != nil {
-      console.note("groundwell: only the first \(found.triplets.count); --limit shows more\n")
+      console.note(
+        "groundwell: only the first \(found.triplets.count) are shown; --limit takes more\n")
     }
   }
 }
