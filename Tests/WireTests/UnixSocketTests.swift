@@ -1,5 +1,6 @@
 import Foundation
 import Schema
+import Synchronization
 import Testing
 import Wire
 
@@ -124,6 +125,33 @@ import Wire
     #expect(start.duration(to: .now) >= .milliseconds(20))
     #expect(try right.send([1]) == 1)
     #expect(left.wait(until: start))
+  }
+
+  @Test("a signal does not end a wait before its deadline")
+  func interruptedWait() async {
+    await #expect(processExitsWith: .success) {
+      // Threads of a pool keep signals blocked; this one must be interrupted.
+      var signals = sigset_t()
+      // Safe: the set lives for the duration of the calls.
+      unsafe sigemptyset(&signals)
+      unsafe sigaddset(&signals, SIGUSR1)
+      _ = unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+      signal(SIGUSR1) { _ in }
+      let (left, right) = try UnixSocket.pair()
+      let waiter = pthread_self()
+      let isOver = Mutex(false)
+      Thread.detachNewThread {
+        while !isOver.withLock({ $0 }) {
+          pthread_kill(waiter, SIGUSR1)
+          usleep(5_000)
+        }
+      }
+      let deadline = ContinuousClock.now + .milliseconds(60)
+      let isReadable = left.wait(until: deadline)
+      let isEarly = ContinuousClock.now < deadline
+      isOver.withLock { $0 = true }
+      exit(isReadable || isEarly || right.descriptor < 0 ? 1 : 0)
+    }
   }
 
   @Test("the peer is this process and its user")
