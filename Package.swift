@@ -73,7 +73,10 @@ let package = Package(
       name: "ImagingTests", dependencies: ["Imaging", "Schema", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["Store", "Schema", "TestSupport"],
+      name: "StoreTests",
+      dependencies: [
+        "Store", "Schema", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "GeneratorTests",
