@@ -25,7 +25,6 @@ package enum Interruption {
   static func guarding<Result>(
     jobs: [Int64], console: Console, _ body: () throws(ClientError) -> Result
   ) throws(ClientError) -> Result {
-    let earlier = signal(SIGINT, SIG_IGN)
     let source = DispatchSource.makeSignalSource(
       signal: SIGINT, queue: DispatchQueue(label: "interruption"))
     source.setEventHandler {
@@ -33,11 +32,13 @@ package enum Interruption {
       console.note("\(newLine)groundwell: \(message(jobs: jobs))\n")
       exit(ExitStatus.interrupted.rawValue)
     }
+    // The source is installed by another thread. Until then the signal keeps its own effect: were
+    // it ignored instead, one that comes early would be lost and the wait go on.
+    let isInstalled = DispatchSemaphore(value: 0)
+    source.setRegistrationHandler { isInstalled.signal() }
     source.resume()
-    defer {
-      source.cancel()
-      _ = signal(SIGINT, earlier)
-    }
+    isInstalled.wait()
+    defer { source.cancel() }
     return try body()
   }
 }

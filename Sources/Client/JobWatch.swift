@@ -55,9 +55,10 @@ struct JobWatch {
     } catch  where error.status == .unreachable {
       endLine()
       let ids = Interruption.listed(jobs.sorted().map { "\($0)" })
+      let subject = jobs.count == 1 ? "job \(ids) is" : "jobs \(ids) are"
       throw ClientError(
         .unreachable,
-        "\(error.message); \(jobs.count == 1 ? "job \(ids) is" : "jobs \(ids) are") kept, look with "
+        "\(error.message); \(subject) kept, look with "
           + "'groundwell jobs' when it is back")
     }
   }

@@ -85,7 +85,8 @@ package struct CountsComparison: Sendable {
     let before = rows.reduce(0) { $0 + $1.before }
     let now = rows.reduce(0) { $0 + $1.now }
     return
-      "\n\(Quantity.text(rows.count, "category", "categories")); stock added up: \(before) before, \(now) now.\n"
+      "\n\(Quantity.text(rows.count, "category", "categories")); "
+      + "stock added up: \(before) before, \(now) now.\n"
   }
 
   private func legend(_ style: TextStyle) -> String {
