@@ -67,7 +67,10 @@ extension TripletStore {
     for job in state.jobs.values {
       pending[job.category, default: 0] += job.items - job.done - job.parked
     }
-    var entries = Array(state.entries.values)
+    var entries = state.entries.values.filter { entry in
+      // A slip of the pen that was cancelled is not worth a row.
+      entry.list.count > 0 || entry.target > 0 || pending[entry.name] != nil
+    }
     if let categories {
       entries = []
       for name in categories {

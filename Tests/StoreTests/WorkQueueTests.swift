@@ -195,6 +195,20 @@ import Testing
     #expect(try store.counts().categories.first?.stock == 1)
   }
 
+  @Test("cancelling takes back the target that only the cancelled job stood for")
+  func cancelTakesTargetBack() async throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.open()
+    try await store.fill("cat", 3)
+    _ = try await store.order("cat", target: 10)
+    _ = try await store.order("cta", target: 5)
+    _ = try await store.cancel([2, 3])
+    let counts = try store.counts()
+    #expect(counts.categories.map(\.category.text) == ["cat"])
+    #expect(counts.categories.map(\.target) == [3])
+    #expect(try store.counts([CategoryName("cta")]).categories.map(\.target) == [0])
+  }
+
   @Test("a submission that is not what the item asks for is refused, and the item stays")
   func refusesWrongSubmissions() async throws {
     let fixture = try StoreFixture()

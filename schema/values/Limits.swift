@@ -59,3 +59,47 @@ public struct Limits: Codable, Sendable, Equatable {
   /// The standard limits.
   public init() {}
 }
+
+extension Limits {
+  /// Reads the limits that are there; one that the other side does not know keeps its default, so
+  /// that an older daemon and a newer client understand each other.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    for (key, path) in Self.fields {
+      if let value = try container.decodeIfPresent(Int.self, forKey: key) {
+        self[keyPath: path] = value
+      }
+    }
+  }
+
+  private static var fields: [(CodingKeys, WritableKeyPath<Limits, Int>)] {
+    [
+      (.maximumJsonBytes, \.maximumJsonBytes),
+      (.maximumJsonDepth, \.maximumJsonDepth),
+      (.maximumRequestBodyBytes, \.maximumRequestBodyBytes),
+      (.maximumBatchBytes, \.maximumBatchBytes),
+      (.maximumDescriptors, \.maximumDescriptors),
+      (.maximumConnections, \.maximumConnections),
+      (.maximumOutstandingRequests, \.maximumOutstandingRequests),
+      (.maximumUnreadBytes, \.maximumUnreadBytes),
+      (.stallSeconds, \.stallSeconds),
+      (.maximumStreams, \.maximumStreams),
+      (.maximumCategoryCharacters, \.maximumCategoryCharacters),
+      (.maximumPromptBytes, \.maximumPromptBytes),
+      (.maximumCategories, \.maximumCategories),
+      (.maximumImageSide, \.maximumImageSide),
+      (.minimumImageSide, \.minimumImageSide),
+      (.maximumMasks, \.maximumMasks),
+      (.maximumBatchSize, \.maximumBatchSize),
+      (.maximumBatchNumber, \.maximumBatchNumber),
+      (.maximumLeaseItems, \.maximumLeaseItems),
+      (.maximumLeaseSeconds, \.maximumLeaseSeconds),
+      (.maximumWaitSeconds, \.maximumWaitSeconds),
+      (.maximumTarget, \.maximumTarget),
+      (.maximumQueryRows, \.maximumQueryRows),
+      (.maximumAttempts, \.maximumAttempts),
+      (.maximumLostLeases, \.maximumLostLeases),
+    ]
+  }
+}

@@ -93,11 +93,12 @@ extension Session {
     let deadline = ContinuousClock.now + .seconds(params.waitSeconds ?? 600)
     var reporter = ProgressReporter(id)
     for await _ in context.signal.wakeUps() {
-      let stocks = try stocks(thin)
-      guard let missing = thin.first(where: { stocks[$0] ?? 0 < minimum }) else { return }
+      // Jobs before stocks: a job that is done has all its triplets in the stock read after it.
       let infos =
         jobs.isEmpty
         ? [] : try await context.store.jobs(JobList.Params(jobs: jobs.sorted()))
+      let stocks = try stocks(thin)
+      guard let missing = thin.first(where: { stocks[$0] ?? 0 < minimum }) else { return }
       if let failed = infos.first(where: { $0.category == missing && $0.state != .active }),
         !infos.contains(where: { $0.category == missing && $0.state == .active })
       {

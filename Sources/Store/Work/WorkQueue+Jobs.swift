@@ -90,7 +90,8 @@ extension WorkQueue {
     ).map { Companion(category: try CategoryName($0["name"] as String), weight: $0["target"]) }
   }
 
-  /// Cancels a job; one that is finished stays as it is.
+  /// Cancels a job and takes back the target that only it stood for; one that is finished stays
+  /// as it is.
   static func cancel(_ db: Database, _ job: Int64, _ context: inout CommitContext) throws {
     guard try Bool.fetchOne(db, sql: "SELECT 1 FROM job WHERE id = ?", arguments: [job]) != nil
     else { throw StoreError(.jobUnknown, "no job \(job); 'groundwell jobs' lists them") }
@@ -105,6 +106,14 @@ extension WorkQueue {
         UPDATE work_item SET state = 'pending', lease_expires_us = NULL
         WHERE job = ? AND state = 'leased'
         """, arguments: [job])
+    let row = try Int64.fetchOne(
+      db, sql: "SELECT category FROM job WHERE id = ?", arguments: [job])
+    try db.execute(
+      sql: """
+        UPDATE category SET target = min(target, max(stock, coalesce((SELECT max(target) FROM job
+          WHERE job.category = category.id AND state <> 'cancelled'), 0))) WHERE id = ?
+        """, arguments: [row])
+    if let row { context.categories.insert(row) }
   }
 
   /// Jobs, newest first.
