@@ -63,7 +63,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
-    .target(name: "TestSupport", dependencies: ["Schema"], path: "Tests/TestSupport",
+    .target(
+      name: "TestSupport", dependencies: ["Schema", "Wire"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(
       name: "SchemaTests", dependencies: ["Schema", "TestSupport"], swiftSettings: strict),
@@ -73,7 +74,10 @@ let package = Package(
       name: "ImagingTests", dependencies: ["Imaging", "Schema", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["Store", "Schema", "TestSupport"],
+      name: "StoreTests",
+      dependencies: [
+        "Store", "Schema", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "GeneratorTests",

@@ -27,7 +27,8 @@ public actor TripletStore {
   nonisolated let packs: PackFolder
   let catalog: Catalog
 
-  private let lock: StoreLock
+  /// Held until ``close()``.
+  private var lock: StoreLock?
   private let clock: @Sendable () -> Int64
   private let onChange: @Sendable (StoreChange) -> Void
   private var writer: PackWriter
@@ -137,6 +138,7 @@ public actor TripletStore {
     } catch {
       // Nothing is lost: the log is read again when the store is next opened.
     }
+    lock = nil
   }
 
   /// Reads from the catalog.

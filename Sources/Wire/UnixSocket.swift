@@ -151,13 +151,17 @@ public final class UnixSocket: Sendable {
 
   /// Waits until the socket can be read, or written; false when the time is over.
   public func wait(forWriting: Bool = false, until deadline: ContinuousClock.Instant) -> Bool {
-    let left = ContinuousClock.now.duration(to: deadline)
-    let milliseconds = max(
-      0, left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000)
-    var entry = pollfd(
-      fd: descriptor, events: Int16(forWriting ? POLLOUT : POLLIN), revents: 0)
-    // Safe: one entry is given and one announced.
-    return unsafe poll(&entry, 1, Int32(clamping: milliseconds + 1)) != 0
+    while true {
+      let left = ContinuousClock.now.duration(to: deadline)
+      let milliseconds = max(
+        0, left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000)
+      var entry = pollfd(
+        fd: descriptor, events: Int16(forWriting ? POLLOUT : POLLIN), revents: 0)
+      // Safe: one entry is given and one announced.
+      let count = unsafe poll(&entry, 1, Int32(clamping: milliseconds + 1))
+      // A signal is no answer: a caller that read now would wait beyond its deadline.
+      guard count < 0, errno == EINTR else { return count != 0 }
+    }
   }
 
   /// Ends both directions; a reader on either side sees the end.

@@ -182,8 +182,12 @@ public enum Safetensors {
   private static func parsed(
     _ bytes: ArraySlice<UInt8>, _ refused: (String) -> SchemaError
   ) throws(SchemaError) -> [String: Entry] {
-    do {
+    do throws(SchemaError) {
       try JSONText.check(bytes, maximumDepth: 8)
+    } catch {
+      throw refused("its header: \(error.message)")
+    }
+    do {
       var entries: [String: Entry] = [:]
       let decoded = try JSONDecoder().decode([String: Lenient].self, from: Data(bytes))
       for (name, value) in decoded where name != "__metadata__" {

@@ -24,7 +24,6 @@ struct Catalog: Sendable {
     var configuration = Configuration()
     configuration.foreignKeysEnabled = true
     configuration.label = "catalog"
-    configuration.journalMode = .wal
     configuration.prepareDatabase { db in
       try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000")
     }
@@ -40,6 +39,12 @@ struct Catalog: Sendable {
         .newerVersion,
         "\(path) was written by a newer Groundwell; this one knows catalog version "
           + "\(Self.version): update Groundwell, or restore an older backup")
+    }
+    // Only now: a store of a newer version stays as it is, to the byte.
+    try onDatabase("choosing the journal") {
+      try queue.writeWithoutTransaction { db in
+        try db.execute(sql: "PRAGMA journal_mode = WAL")
+      }
     }
     try onDatabase("migrating") { try Self.migrator(now: now).migrate(queue) }
     if isNew {
