@@ -37,9 +37,9 @@ import Testing
 
   @Test("a large scene is exact too")
   func isExactWhenLarge() throws {
-    for size in [512, 1024] {
-      try SceneCheck.verify(try scene("unicorn", seed: 3, size: size))
-    }
+    let scene = try scene("unicorn", seed: 3, size: 512)
+    #expect(scene.triplet.image.width == 512)
+    try SceneCheck.verify(scene)
   }
 
   @Test("the check sees one changed pixel and one changed mask value")
@@ -79,7 +79,7 @@ import Testing
       hash ^= fnv1a64(triplet.prompt)
     }
     // Printed by this test when it was written; a change means that seeds make other scenes.
-    #expect(String(hash, radix: 16) == "GOLDEN")
+    #expect(String(hash, radix: 16) == "7c1abeff35739b32")
   }
 
   @Test("every scene passes a store's rules and shows its category first", arguments: [32, 96])
