@@ -9,10 +9,11 @@ struct Tile {
   private let captions: [String]
   private let legend: [(name: String, color: RGBColor)]
   private let contentWidth: Int
+  /// Wide tiles have room for larger letters.
+  private let textScale: Int
 
   private static let padding = 10
   private static let pictureGap = 6
-  private static let swatch = 11
 
   /// Lays the tile out; the pictures themselves are made when it is drawn.
   init(_ entry: ContactSheet.Entry, sheet: ContactSheet, colors: [String: RGBColor]) {
@@ -22,7 +23,11 @@ struct Tile {
     showsBoth = sheet.showsPlainImage && !entry.masks.isEmpty
     let contentWidth = showsBoth ? 2 * size.width + Self.pictureGap : size.width
     self.contentWidth = contentWidth
-    captions = entry.captions.flatMap { Canvas.wrapped($0, width: contentWidth, scale: 1) }
+    let textScale = contentWidth >= 280 ? 2 : 1
+    self.textScale = textScale
+    captions = entry.captions.flatMap {
+      Canvas.wrapped($0, width: contentWidth, scale: textScale)
+    }
     var counts: [String: Int] = [:]
     for (name, _) in entry.masks { counts[name, default: 0] += 1 }
     legend = counts.keys.sorted().map { name in
@@ -45,10 +50,14 @@ struct Tile {
     return showsBoth ? [plain, overlaid] : [overlaid]
   }
 
+  private var swatch: Int { 11 * textScale }
+
   var width: Int { contentWidth + 2 * Self.padding }
 
   var height: Int {
-    let texts = captions.count * Canvas.lineStep() + legendRows.count * (Self.swatch + 4)
+    let texts =
+      captions.count * Canvas.lineStep(scale: textScale) + legendRows.count
+      * (swatch + 4 * textScale)
     return size.height + texts + 2 * Self.padding + (texts > 0 ? 10 : 0)
   }
 
@@ -66,14 +75,14 @@ struct Tile {
     for row in legendRows {
       for item in row {
         canvas.fill(
-          x: textLeft + item.x, y: line - 2, width: Self.swatch, height: Self.swatch, item.color)
-        canvas.text(item.name, x: textLeft + item.x + Self.swatch + 5, y: line, .ink)
+          x: textLeft + item.x, y: line - 2 * textScale, width: swatch, height: swatch, item.color)
+        canvas.text(item.name, x: textLeft + item.x + swatch + 6, y: line, .ink, scale: textScale)
       }
-      line += Self.swatch + 4
+      line += swatch + 4 * textScale
     }
     for caption in captions {
-      canvas.text(caption, x: textLeft, y: line, .faded)
-      line += Canvas.lineStep()
+      canvas.text(caption, x: textLeft, y: line, .faded, scale: textScale)
+      line += Canvas.lineStep(scale: textScale)
     }
   }
 
@@ -82,9 +91,9 @@ struct Tile {
     var rows: [[(x: Int, name: String, color: RGBColor)]] = []
     var x = 0
     for (name, color) in legend {
-      let room = contentWidth - Self.swatch - 5
-      let shown = Canvas.shortened(name, width: room)
-      let itemWidth = Self.swatch + 5 + Canvas.textWidth(shown) + 12
+      let room = contentWidth - swatch - 5
+      let shown = Canvas.shortened(name, width: room, scale: textScale)
+      let itemWidth = swatch + 6 + Canvas.textWidth(shown, scale: textScale) + 12
       if rows.isEmpty || x + itemWidth - 12 > contentWidth {
         rows.append([])
         x = 0

@@ -212,7 +212,7 @@ struct BackgroundPainter {
   private static func place(_ index: Int, cells: Int, side: Int) -> (Int, Int) {
     let place = index * cells * 256 / side
     let share = place & 0xFF
-    return (place >> 8, share * share * (768 - 2 * share) >> 16)
+    return (place >> 8, (share * share * (768 - 2 * share)) >> 16)
   }
 
   /// Noise of single pixels, of two by two at 512 and so on.

@@ -22,7 +22,7 @@ struct CounterRandom {
   /// A whole number below `bound`; the bias is below `bound / 2^32`.
   mutating func below(_ bound: Int) -> Int {
     precondition(bound > 0 && bound <= 1 << 31, "a random number below \(bound)")
-    return Int((next() >> 32) &* UInt64(bound) >> 32)
+    return Int(((next() >> 32) &* UInt64(bound)) >> 32)
   }
 
   /// A whole number of the range.

@@ -69,7 +69,7 @@ package struct Sprite: Sendable {
         var packed = alpha << 24
         for channel in 0..<3 {
           let value = UInt32(image.pixels[at + channel])
-          packed |= (value * alpha + 127) / 255 << UInt32(8 * channel)
+          packed |= ((value * alpha + 127) / 255) << UInt32(8 * channel)
         }
         pixels[(y - box.y.lowerBound + 1) * width + x - box.x.lowerBound + 1] = packed
       }

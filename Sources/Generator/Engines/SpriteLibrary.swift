@@ -14,8 +14,9 @@ package struct SpriteLibrary: Sendable {
   package let fingerprint: String
   private let spritesByCategory: [CategoryName: [Sprite]]
 
-  /// Reads a folder. Files in it, other files than PNGs in its subfolders, and hidden ones do not
-  /// count.
+  /// Reads a folder.
+  ///
+  /// Files in it, other files than PNGs in its subfolders, and hidden ones do not count.
   ///
   /// - Throws: ``GeneratorError/Code/badSprites`` with the first thing that is wrong.
   package init(folder path: String) throws(GeneratorError) {

@@ -39,7 +39,7 @@ struct CategoriesCommand: ParsableCommand {
     if let sheet { try PNG.write(try Self.sheet(library).render(), to: sheet) }
   }
 
-  /// Every drawing on light gray, with its category.
+  /// Every drawing on gray, with its category.
   private static func sheet(_ library: SpriteLibrary) throws(GeneratorError) -> ContactSheet {
     var entries: [ContactSheet.Entry] = []
     for category in library.categories {
@@ -56,13 +56,13 @@ struct CategoriesCommand: ParsableCommand {
 }
 
 extension Sprite {
-  /// The sprite in the middle of a light gray square.
+  /// The sprite in the middle of a gray square.
   func onGray(_ category: CategoryName, side: Int) -> RGBImage {
     let placement = Placement(
       x: Double(side) / 2, y: Double(side) / 2, scale: Double(side) / Double(max(width, height)),
       degrees: 0, isFlipped: false)
     var renderer = SceneRenderer(
-      background: [UInt8](repeating: 226, count: side * side * 3), side: side)
+      background: [UInt8](repeating: 172, count: side * side * 3), side: side)
     renderer.draw(
       placement.placed(
         self, category: category, instance: 0, side: side, gains: (256, 256, 256)))
