@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
-  uninstall clean golden sprites show-crash show-scenes show-balance
+  uninstall clean golden show-crash show-scenes show-balance
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -36,6 +36,9 @@ test-python: build
 
 test-crash: build
 	$(PYTHON) Benchmarks/show_crash.py --bin $(BIN) --rounds 20
+
+golden: build ## Writes the golden frames and plans again, after a deliberate change
+	GROUNDWELL_WRITE_GOLDEN=1 swift test $(CONFIGURATION) $(IMPORTS) --filter GoldenTests
 
 lint: ## Checks the format of the Swift sources
 	swift format lint --strict -r Sources schema Tests Package.swift

@@ -7,7 +7,7 @@ public enum Overlay {
   /// - Parameter share: Parts of 256 that the tint covers of what is below it.
   /// - Precondition: Each mask has the picture's size.
   public static func tint(
-    _ image: RGBImage, masks: [(mask: BinaryMask, color: RGBColor)], share: Int = 104,
+    _ image: RGBImage, masks: [(mask: BinaryMask, color: RGBColor)], share: Int = 72,
     drawsOutline: Bool = true
   ) -> RGBImage {
     var canvas = Canvas(image)

@@ -269,6 +269,22 @@ import Testing
     try FileManager.default.removeItem(at: file)
   }
 
+  @Test("sheet --each asks for every category with stock, and takes no triplet twice")
+  func sheetOfEach() throws {
+    let daemon = try ExampleAnswers.daemon()
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "gw-\(UUID().uuidString).png")
+    let run = CommandRun(["sheet", "--each", "-o", file.path], daemon: daemon)
+    // Every category of the example finds the same triplet.
+    #expect(run.output == "\(file.path): 1 triplet\n")
+    let asked = try daemon.asked.filter { $0.method == TripletQuery.name }
+      .map { try $0.params(TripletQuery.self).category?.text }
+    let stocked = daemon.asked.filter { $0.method == Counts.name }.count
+    #expect(stocked == 1)
+    #expect(Set(asked).count == asked.count && asked.count > 1)
+    try FileManager.default.removeItem(at: file)
+  }
+
   @Test("check ends with 1 when something is wrong, and names it")
   func check() throws {
     let clean = CommandRun(["check"], daemon: try ExampleAnswers.daemon())

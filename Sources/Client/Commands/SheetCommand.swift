@@ -20,6 +20,9 @@ struct SheetCommand: ClientCommand {
   )
   var columns: Int?
 
+  @Flag(help: "Take turns between the categories instead of going by age alone.")
+  var each = false
+
   @Flag(help: "Show each image without its masks as well.")
   var plain = false
 
@@ -35,6 +38,9 @@ struct SheetCommand: ClientCommand {
       throw ValidationError(
         "--count is \(count); expected 1 to \(ContactSheet.maximumEntries)")
     }
+    guard !each || filter.category == nil else {
+      throw ValidationError("--each takes turns between all categories; leave --category out")
+    }
     if let columns, !(1...64).contains(columns) {
       throw ValidationError("--columns is \(columns); expected 1 to 64")
     }
@@ -43,7 +49,7 @@ struct SheetCommand: ClientCommand {
   func run(in console: Console) throws(ClientError) {
     let params = try filter.query(now: console.now())
     let connection = try connection.connect(in: console)
-    let ids = try connection.query(params, limit: count).triplets.map(\.triplet)
+    let ids = try each ? turns(connection, params) : found(connection, params, limit: count)
     guard !ids.isEmpty else {
       throw ClientError(
         .failed, "no triplet fits these options; 'groundwell counts' shows what the store has")
@@ -58,6 +64,40 @@ struct SheetCommand: ClientCommand {
       })
     try PictureFile.write(to: file) { () throws(ImagingError) in try sheet.render() }
     try console.write("\(file): \(Quantity.text(ids.count, "triplet"))\n")
+  }
+
+  private func found(
+    _ connection: Connection, _ params: TripletQuery.Params, limit: Int
+  ) throws(ClientError) -> [TripletID] {
+    try connection.query(params, limit: limit).triplets.map(\.triplet)
+  }
+
+  /// Takes the first triplet of each category, then the second of each, none twice.
+  private func turns(
+    _ connection: Connection, _ params: TripletQuery.Params
+  ) throws(ClientError) -> [TripletID] {
+    let counts = try connection.call(Counts.self, Counts.Params()).categories
+    let names = counts.filter { $0.stock > 0 }.map(\.category)
+    guard !names.isEmpty else { return [] }
+    let rounds = (count + names.count - 1) / names.count
+    var lists: [[TripletID]] = []
+    for name in names.prefix(count) {
+      var params = params
+      params.category = name
+      // Twice as many as a fair share: some show several categories and are taken for another.
+      lists.append(try found(connection, params, limit: 2 * rounds))
+    }
+    var taken: [TripletID] = []
+    var seen = Set<TripletID>()
+    for _ in 0..<(2 * rounds) {
+      for index in lists.indices where taken.count < count {
+        if let next = lists[index].first(where: { !seen.contains($0) }) {
+          seen.insert(next)
+          taken.append(next)
+        }
+      }
+    }
+    return taken
   }
 
   private var title: String { filter.category.map { "Triplets of \($0)" } ?? "Triplets" }
