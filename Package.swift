@@ -91,7 +91,10 @@ let package = Package(
       name: "ClientTests", dependencies: ["Client", "Schema", "Wire", "Imaging", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["Schema", "Wire", "Imaging", "TestSupport"],
+      name: "EndToEndTests",
+      dependencies: [
+        "Schema", "Wire", "Imaging", "TestSupport", "Daemon", "Client", "Generator",
+      ],
       swiftSettings: strict),
   ]
 )

@@ -12,8 +12,11 @@ struct WorkCommand: ParsableCommand {
       for, unless --spawned, --once or --idle-exit say otherwise.
       """)
 
-  @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"))
-  var socket: String
+  @Option(
+    help: ArgumentHelp(
+      "The daemon's socket (default: $GROUNDWELL_SOCKET, else the daemon's own default).",
+      valueName: "path"))
+  var socket: String?
 
   @Option(help: "The engine; this version has 'scenes'.")
   var engine = SceneEngine.name
@@ -62,7 +65,7 @@ struct WorkCommand: ParsableCommand {
     var backOff = 0.25
     while !stop.isWished {
       do throws(WireError) {
-        let client = try DaemonClient.connect(socketPath: socket, clientName: name)
+        let client = try DaemonClient.connect(socketPath: socket ?? SocketPath.standard(), clientName: name)
         backOff = 0.25
         try work(client, engine, stop)
         return
