@@ -1,4 +1,5 @@
 import Schema
+import TestSupport
 import Testing
 
 /// The promises of a balanced stream, over random cases.
@@ -22,7 +23,7 @@ import Testing
   }
 
   static let cases: [Case] = {
-    var random = SeededGenerator(seed: 2)
+    var random = SeededGenerator(2)
     return (0..<200).map { index in
       Case(
         batchSize: Int.random(in: 1...40, using: &random),

@@ -1,4 +1,5 @@
 import Schema
+import TestSupport
 import Testing
 
 /// Frame headers and the decoder, in one piece and in many.
@@ -96,7 +97,7 @@ import Testing
 
   @Test("frames in random pieces are the frames that were sent", arguments: 0..<50)
   func decodesPieces(seed: Int) throws {
-    var random = SeededGenerator(seed: UInt64(seed))
+    var random = SeededGenerator(UInt64(seed))
     var decoder = FrameDecoder(maximumBodyBytes: 1000)
     let sent = (0..<4).flatMap { _ in Self.frames }.shuffled(using: &random)
     var rest = sent.flatMap(\.bytes)[...]

@@ -1,5 +1,6 @@
 import Foundation
 import Schema
+import TestSupport
 import Testing
 
 /// JSON at its limits and broken JSON.
@@ -129,7 +130,7 @@ import Testing
 
   @Test("random changes to requests are read or refused, never worse", arguments: 0..<8)
   func survivesMutations(seed: Int) throws {
-    var random = SeededGenerator(seed: UInt64(seed))
+    var random = SeededGenerator(UInt64(seed))
     let originals = try GoldenFiles.frames().sorted { $0.key < $1.key }.map(\.value.json)
     var refusals = 0
     for round in 0..<500 {

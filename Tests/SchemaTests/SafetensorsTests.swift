@@ -1,5 +1,6 @@
 import Foundation
 import Schema
+import TestSupport
 import Testing
 
 /// Bodies: round trips, the rules on the wire, and every way a header can be broken.
@@ -39,7 +40,7 @@ import Testing
 
   @Test("tensors start at multiples of 64, lie in order, and leave no hole")
   func aligns() throws {
-    var random = SeededGenerator(seed: 1)
+    var random = SeededGenerator(1)
     for _ in 0..<200 {
       let tensors = (0..<Int.random(in: 1...6, using: &random)).map { index in
         (
@@ -202,7 +203,7 @@ import Testing
 
   @Test("20,000 random changes to bodies are read or refused, never worse", arguments: 0..<10)
   func survivesMutations(seed: Int) throws {
-    var random = SeededGenerator(seed: UInt64(100 + seed))
+    var random = SeededGenerator(UInt64(100 + seed))
     let originals = [
       TripletBody.encode(image: GoldenFiles.image, masks: [GoldenFiles.mask]),
       Safetensors.encode([("image", .u8, [2], [1, 2]), ("masks", .i64, [1], Array(0..<8))]),
