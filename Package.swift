@@ -94,6 +94,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "Schema", "Wire", "Imaging", "TestSupport", "Daemon", "Client", "Generator",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: strict),
   ]

@@ -121,8 +121,8 @@ def train(client: groundwell.Client) -> dict[str, int]:
 
 def pictures(binaries: Path, socket: str, before: Path, output: Path) -> None:
     """The contact sheet and the counts before and after."""
-    sheet = ["sheet", "--newest", "--each", "--count", "24", "--columns", "8", "--output", str(output / "contact-sheet.png")]
-    cli(binaries, socket, *sheet)
+    sheet = ["sheet", "--newest", "--each", "--count", "24", "--columns", "8"]
+    cli(binaries, socket, *sheet, "--output", str(output / "contact-sheet.png"))
     plot = ["counts", "--compare", str(before), "--plot", str(output / "counts.png")]
     print(f"\nCounts before and after:\n{cli(binaries, socket, *plot)}")
 

@@ -4,9 +4,6 @@ import Wire
 
 /// Everything that can be set; each has a default, so that `groundwelld` alone works.
 struct DaemonSettings: Sendable, Equatable {
-  /// The version that `hello`, `status` and `--version` tell.
-  static let version = "0.1.0"
-
   /// The folder of the store.
   var storePath: String
   /// The socket to listen on.

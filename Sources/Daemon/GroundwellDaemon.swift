@@ -18,7 +18,7 @@ struct GroundwellDaemon: AsyncParsableCommand {
       $XDG_RUNTIME_DIR/groundwell/groundwelld.sock, and runs one worker when there is work.
       Stop it with SIGTERM or Ctrl-C: it finishes what it has acknowledged and gives leases back.
       """,
-    version: "groundwelld \(DaemonSettings.version)")
+    version: "groundwelld \(Release.version)")
 
   @Option(help: "The folder of the store; made when it is missing.")
   var store: String = DaemonSettings.standardStorePath()

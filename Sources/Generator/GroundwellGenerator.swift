@@ -1,4 +1,5 @@
 package import ArgumentParser
+import Schema
 
 /// The program `groundwell-generator`.
 @main
@@ -6,6 +7,7 @@ package struct GroundwellGenerator: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "groundwell-generator",
     abstract: "Makes triplets for groundwelld, and shows how.",
+    version: "groundwell-generator \(Release.version)",
     subcommands: [
       WorkCommand.self, ScenesCommand.self, CategoriesCommand.self, BenchScenesCommand.self,
     ])

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Imaging
 import Schema
 import TestSupport
@@ -135,6 +136,27 @@ import Wire
     #expect(status.leasedItems == 0)
     #expect(status.triplets + status.pendingItems == 5000)
   }
+
+  #if !DEBUG  // Unoptimised, one image takes longer than the lease.
+    @Test("a worker renews leases that its work outlasts, so nothing is made twice")
+    func renewsLeases() throws {
+      let daemon = try DaemonProcess()
+      let client = try daemon.client()
+      _ = try client.call(
+        Backfill.self,
+        .init(goals: [.init(category: CategoryName("cat"), target: 120)], imageSize: 1024))
+      let run = try Program(
+        "groundwell-generator", ["work", "--once", "--count", "120", "--lease-seconds", "1"],
+        daemon: daemon)
+      #expect(run.output == "120 triplets handed in, 0 items failed\n")
+      #expect(daemon.stop() == 0)
+      let catalog = try DatabaseQueue(path: daemon.store + "/catalog.sqlite")
+      let tokens = try catalog.read { db in
+        try Int.fetchAll(db, sql: "SELECT DISTINCT token FROM work_item")
+      }
+      #expect(tokens == [1])
+    }
+  #endif
 
   @Test("a user's own drawings work like the shipped ones")
   func ownSprites() throws {

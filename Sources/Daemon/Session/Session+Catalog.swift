@@ -11,7 +11,7 @@ extension Session {
     let leased = summary.activeJobs.reduce(0) { $0 + $1.leased }
     let uptime = figures.started.duration(to: .now)
     return Status.Result(
-      server: "groundwelld \(DaemonSettings.version)",
+      server: "groundwelld \(Release.version)",
       process: Int(ProcessInfo.processInfo.processIdentifier),
       uptimeSeconds: Int(uptime.components.seconds), socket: settings.socketPath,
       storePath: context.store.path, store: context.store.uuid,

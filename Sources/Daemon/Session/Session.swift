@@ -205,7 +205,7 @@ actor Session {
         "pid": "\(connection.peer.process)",
       ])
     return Hello.Result(
-      protocolVersion: version, server: "groundwelld \(DaemonSettings.version)",
+      protocolVersion: version, server: "groundwelld \(Release.version)",
       store: context.store.uuid, capabilities: offered, limits: context.settings.limits)
   }
 

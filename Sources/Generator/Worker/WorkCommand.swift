@@ -27,6 +27,10 @@ struct WorkCommand: ParsableCommand {
   @Option(help: "Items in one lease, 1 to 256.")
   var count = 32
 
+  @Option(
+    help: ArgumentHelp("Time after which an unrenewed lease runs out.", valueName: "seconds"))
+  var leaseSeconds = 30
+
   @Option(help: ArgumentHelp("Exit after so long without work.", valueName: "seconds"))
   var idleExit: Double?
 
@@ -49,6 +53,10 @@ struct WorkCommand: ParsableCommand {
       throw ValidationError(
         "--count is \(count); expected 1 to \(Limits.standard.maximumLeaseItems)")
     }
+    guard (1...Limits.standard.maximumLeaseSeconds).contains(leaseSeconds) else {
+      throw ValidationError(
+        "--lease-seconds is \(leaseSeconds); expected 1 to \(Limits.standard.maximumLeaseSeconds)")
+    }
     guard (1...256).contains(name.utf8.count) else {
       throw ValidationError("--name has \(name.utf8.count) bytes; expected 1 to 256")
     }
@@ -65,7 +73,8 @@ struct WorkCommand: ParsableCommand {
     var backOff = 0.25
     while !stop.isWished {
       do throws(WireError) {
-        let client = try DaemonClient.connect(socketPath: socket ?? SocketPath.standard(), clientName: name)
+        let client = try DaemonClient.connect(
+          socketPath: socket ?? SocketPath.standard(), clientName: name)
         backOff = 0.25
         try work(client, engine, stop)
         return
@@ -87,7 +96,8 @@ struct WorkCommand: ParsableCommand {
     var loop = WorkerLoop(
       client: client, engine: engine,
       settings: .init(
-        name: name, itemsPerLease: count, idleSeconds: idleExit, endsWhenIdle: once),
+        name: name, itemsPerLease: count, leaseSeconds: leaseSeconds, idleSeconds: idleExit,
+        endsWhenIdle: once),
       stop: stop)
     _ = try loop.run()
     guard !spawned else { return }

@@ -13,6 +13,8 @@ struct WorkerLoop {
     var name: String
     /// Items in one lease.
     var itemsPerLease: Int
+    /// Seconds that a lease lasts without renewal.
+    var leaseSeconds: Int
     /// Ends after so long without work; never when nil.
     var idleSeconds: Double?
     /// Ends as soon as there is no work.
@@ -31,7 +33,6 @@ struct WorkerLoop {
   private static let maximumOutstanding = 32
   /// Bytes of those.
   private static let maximumOutstandingBytes = 32 << 20
-  private static let leaseSeconds = 30
   private static let leaseWaitSeconds = 10.0
   /// How long a wait for the daemon goes on before the stop signal is looked at.
   private static let pollInterval: Duration = .milliseconds(100)
@@ -67,7 +68,8 @@ struct WorkerLoop {
         WorkLease.self,
         .init(
           worker: settings.name, engines: [SceneEngine.name], count: settings.itemsPerLease,
-          leaseSeconds: Self.leaseSeconds, waitSeconds: min(wait, settings.idleSeconds ?? wait)))
+          leaseSeconds: settings.leaseSeconds, waitSeconds: min(wait, settings.idleSeconds ?? wait))
+      )
       // The daemon commits the last triplets while it looks for the next items.
       try settle(downTo: 0)
       guard let items = try leased(request) else { return .stopped }
@@ -154,10 +156,12 @@ struct WorkerLoop {
 
   /// Renews all leases when a third of their time is over, and forgets those that are lost.
   private mutating func renew(_ remaining: inout ArraySlice<WorkItem>) throws(WireError) {
-    guard ContinuousClock.now - renewed >= .seconds(Self.leaseSeconds / 3) else { return }
+    guard ContinuousClock.now - renewed >= .seconds(Double(settings.leaseSeconds) / 3) else {
+      return
+    }
     let leases = remaining.map(\.lease) + outstanding.map(\.lease)
     let lost = try client.call(
-      WorkRenew.self, .init(leases: leases, leaseSeconds: Self.leaseSeconds)
+      WorkRenew.self, .init(leases: leases, leaseSeconds: settings.leaseSeconds)
     ).result.lost
     renewed = .now
     remaining.removeAll { lost.contains($0.lease) }
