@@ -11,6 +11,10 @@ struct DaemonContext: Sendable {
   let settings: DaemonSettings
   /// Wakes those who wait.
   let signal: ChangeSignal
+  /// Who holds which lease.
+  let leases = LeaseTable()
+  /// Runs what takes long: decoding, encoding and building batches.
+  let pool = WorkPool()
   /// Figures for `status`.
   let figures: DaemonFigures
   /// The log.
@@ -25,6 +29,8 @@ final class DaemonFigures: Sendable {
   let connectionCount = Mutex(0)
   /// Open streams of all connections.
   let streamCount = Mutex(0)
+  /// Whether a deep check is under way; one at a time.
+  let isChecking = Mutex(false)
   /// The daemon's own workers, by slot.
   let workers = Mutex<[WorkerInfo]>([])
 }

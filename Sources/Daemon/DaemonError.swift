@@ -32,7 +32,7 @@ struct DaemonError: Error, Sendable {
   init(_ error: StoreError) {
     let word: ErrorWord =
       switch error.code {
-      case .locked, .newerVersion, .unwritable: .storeUnwritable
+      case .locked, .newerVersion, .unwritable, .catalogDamaged: .storeUnwritable
       case .corrupt: .tripletCorrupt
       case .invalidArgument: .invalidParams
       case .categoryUnknown: .categoryUnknown

@@ -78,12 +78,13 @@ struct GroundwellDaemon: AsyncParsableCommand {
   private func serve(_ logger: Logger) async throws {
     let settings = settings()
     umask(0o077)
-    try SocketFolder.prepare(settings.socketPath)
+    let claim = try SocketClaim(settings.socketPath)
+    Self.raiseDescriptorLimit()
     let signal = ChangeSignal()
     let store = try TripletStore(settings.storePath, onChange: { _ in signal.notify() })
     let context = DaemonContext(
       store: store, settings: settings, signal: signal, figures: DaemonFigures(), logger: logger)
-    let server = Server(context, listener: try UnixSocket.listen(at: settings.socketPath))
+    let server = Server(context, listener: try claim.listen())
     logger.info(
       "serving",
       metadata: [
@@ -100,8 +101,19 @@ struct GroundwellDaemon: AsyncParsableCommand {
         ],
         gracefulShutdownSignals: [.sigterm, .sigint], logger: groupLogger))
     try await group.run()
+    claim.removeSocket()
     await store.close()
     logger.info("stopped", metadata: ["triplets": "\(store.summary.triplets)"])
+  }
+
+  /// Allows as many descriptors as the system lets this process have: each client needs one.
+  private static func raiseDescriptorLimit() {
+    var limit = rlimit()
+    // Safe: the struct lives for the duration of the calls.
+    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    // Where the system refuses, the old limit holds, and accepting says when it is reached.
+    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
   private func settings() -> DaemonSettings {

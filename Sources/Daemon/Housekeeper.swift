@@ -29,7 +29,7 @@ struct Housekeeper: Service {
     } catch {
       context.logger.error("old leases stay", metadata: ["error": "\(error)"])
     }
-    await server.closeStalled()
     context.signal.notify()
+    await server.closeStalled()
   }
 }

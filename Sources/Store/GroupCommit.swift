@@ -31,7 +31,12 @@ struct GroupCommit {
       try transact(writes, blobs, &errors, sequence, &writer)
     } catch {
       for position in errors.indices where errors[position] == nil { errors[position] = error }
-      do throws(StoreError) { try writer.rollBack() } catch { fatal = error }
+      // Of a commit whose sync failed nobody knows whether it is there. Both outcomes are made
+      // good at open, as long as the blobs stay.
+      if error.isUncertain { fatal = error }
+      if fatal == nil {
+        do throws(StoreError) { try writer.rollBack() } catch { fatal = error }
+      }
     }
     return errors
   }
@@ -41,16 +46,11 @@ struct GroupCommit {
     _ writer: inout PackWriter
   ) throws(StoreError) -> [Int: (id: TripletID, places: [BlobPlace])] {
     var blobs: [Int: (id: TripletID, places: [BlobPlace])] = [:]
-    for (position, write) in writes.enumerated() {
-      guard let triplet = write.triplet else { continue }
-      do throws(StoreError) {
-        let isWanted = try onDatabase("checking a submission") {
-          try catalog.queue.read(write.isWanted)
-        }
-        guard isWanted else { continue }
-      } catch {
-        errors[position] = error
-        continue
+    for position in try wanted(writes, &errors) {
+      guard let triplet = writes[position].triplet else { continue }
+      guard sequence < CategoryList.maximumID else {
+        throw StoreError(
+          .unwritable, "the store has used up its \(CategoryList.maximumID) change numbers")
       }
       sequence += 1
       var places: [BlobPlace] = []
@@ -67,6 +67,29 @@ struct GroupCommit {
     return blobs
   }
 
+  /// The positions of the triplets whose blobs are to be written.
+  private func wanted(
+    _ writes: [PendingWrite], _ errors: inout [StoreError?]
+  ) throws(StoreError) -> [Int] {
+    let positions = writes.indices.filter { writes[$0].triplet != nil }
+    guard !positions.isEmpty else { return [] }
+    var refusals: [Int: StoreError] = [:]
+    let wanted = try onDatabase("checking submissions") {
+      try catalog.queue.read { db in
+        positions.filter { position in
+          do {
+            return try writes[position].isWanted(db)
+          } catch {
+            refusals[position] = StoreError.database(error, "checking a submission")
+            return false
+          }
+        }
+      }
+    }
+    for (position, error) in refusals { errors[position] = error }
+    return wanted
+  }
+
   private mutating func transact(
     _ writes: [PendingWrite], _ blobs: [Int: (id: TripletID, places: [BlobPlace])],
     _ errors: inout [StoreError?], _ sequence: Int64, _ writer: inout PackWriter
@@ -75,6 +98,7 @@ struct GroupCommit {
     var jobs: [JobInfo] = []
     var targets: [(Int64, CategoryName, Int)] = []
     let refused = errors
+    let before = index.read { $0.snapshot }
     let (pack, packBytes, isSealed) = (writer.number, writer.endBytes, writer.isSealed)
     var made = errors
     try onDatabase("committing") {
@@ -86,8 +110,10 @@ struct GroupCommit {
           for (position, write) in writes.enumerated() where refused[position] == nil {
             made[position] = try attempt(db, write, blobs[position], &context)
           }
-          try db.execute(
-            sql: "UPDATE store SET last_sequence = ?", arguments: [context.sequence])
+          if context.sequence != before {
+            try db.execute(
+              sql: "UPDATE store SET last_sequence = ?", arguments: [context.sequence])
+          }
           jobs = try changedJobs(db, context)
           targets = try changedTargets(db, context)
           return .commit
@@ -97,6 +123,7 @@ struct GroupCommit {
     errors = made
     writer.commit()
     index.update { $0.follow(context, jobs, targets, packBytes: packBytes, pack: pack) }
+    guard !context.isEmpty else { return }
     change = StoreChange(jobs: context.jobs, hasNewTriplets: !context.added.isEmpty)
   }
 
@@ -118,7 +145,7 @@ struct GroupCommit {
       // A number that was given out is not used again.
       context.sequence = sequence
       let failure = StoreError.database(error, "a change")
-      guard failure.code != .unwritable, failure.code != .corrupt else { throw failure }
+      guard failure.code != .unwritable, failure.code != .catalogDamaged else { throw failure }
       return failure
     }
   }

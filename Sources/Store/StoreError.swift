@@ -1,5 +1,6 @@
 import Foundation
 private import GRDB
+private import Schema
 
 /// A failure of the store that a caller can act on.
 public struct StoreError: Error, Sendable {
@@ -11,6 +12,8 @@ public struct StoreError: Error, Sendable {
     case newerVersion
     /// Bytes on disk are not what was written.
     case corrupt
+    /// The catalog's file is damaged.
+    case catalogDamaged
     /// The disk is full, read-only or failing; nothing of the change was kept.
     case unwritable
     /// A value is outside its documented range.
@@ -43,6 +46,9 @@ public struct StoreError: Error, Sendable {
     self.cause = cause
   }
 
+  /// Whether the change may be on the disk although it failed: a commit whose sync failed.
+  var isUncertain: Bool { (cause as? DatabaseError)?.resultCode == .SQLITE_IOERR }
+
   /// A refused system call, with the reason that `errno` gives.
   static func system(_ call: String, _ path: String, errno number: Int32) -> StoreError {
     // Safe: the text is copied before another call can change it.
@@ -53,13 +59,21 @@ public struct StoreError: Error, Sendable {
   /// What an error of the database means for a caller.
   static func database(_ error: any Error, _ doing: String) -> StoreError {
     if let error = error as? StoreError { return error }
+    if let error = error as? SchemaError {
+      return StoreError(.invalidArgument, error.message, cause: error)
+    }
     guard let error = error as? DatabaseError else {
       return StoreError(.unwritable, "catalog: \(doing) failed: \(error)", cause: error)
     }
     switch error.resultCode {
+    case .SQLITE_CONSTRAINT, .SQLITE_TOOBIG, .SQLITE_MISMATCH, .SQLITE_RANGE:
+      return StoreError(
+        .invalidArgument, "\(doing): a value breaks a rule of the catalog: \(error.message ?? "")",
+        cause: error)
     case .SQLITE_CORRUPT, .SQLITE_NOTADB:
       return StoreError(
-        .corrupt, "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")",
+        .catalogDamaged,
+        "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")",
         cause: error)
     default:
       return StoreError(

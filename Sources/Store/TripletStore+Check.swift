@@ -21,12 +21,13 @@ extension TripletStore {
       guard let last = page.last else { return result }
       after = last
       for id in page {
+        guard !Task.isCancelled else { return result }
         do throws(StoreError) {
           let triplet = try await triplet(id)
           result.blobsRead += 1 + triplet.masks.count
         } catch {
-          guard error.code == .corrupt else { throw error }
-          if !result.quarantined.contains(id) { result.quarantined.append(id) }
+          let isDamaged = error.code == .corrupt
+          if isDamaged, !result.quarantined.contains(id) { result.quarantined.append(id) }
           if result.problems.count < Self.maximumProblems {
             result.problems.append(error.message)
           }

@@ -145,7 +145,7 @@ extension TripletStore {
         triplets.append(try decode(triplet))
       } catch {
         guard error.code == .corrupt, !triplet.isQuarantined else { throw error }
-        try await quarantine(triplet.info.triplet)
+        await quarantine(triplet.info.triplet)
         throw error
       }
     }
@@ -203,8 +203,12 @@ extension TripletStore {
     }
   }
 
-  private func quarantine(_ id: TripletID) async throws(StoreError) {
-    _ = try await write { db, _, context in try quarantineTriplet(db, id, &context) }
+  private func quarantine(_ id: TripletID) async {
+    do throws(StoreError) {
+      _ = try await write { db, _, context in try quarantineTriplet(db, id, &context) }
+    } catch {
+      // The caller throws what was wrong with the triplet; the next read finds it again.
+    }
   }
 
   private static func unknown(_ name: CategoryName) -> StoreError {

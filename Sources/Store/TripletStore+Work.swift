@@ -17,7 +17,7 @@ extension TripletStore {
   ///
   /// - Throws: ``StoreError/Code/jobUnknown`` for one asked for by number that does not exist.
   public func jobs(_ request: JobList.Params) throws(StoreError) -> [JobInfo] {
-    let limit = request.limit ?? max(100, request.jobs?.count ?? 0)
+    let limit = max(request.limit ?? 100, request.jobs?.count ?? 0)
     let jobs = try read("listing jobs") { db in
       try WorkQueue.jobs(db, request, limit: limit)
     }
@@ -26,7 +26,7 @@ extension TripletStore {
       let missing = asked.first { !found.contains($0) } ?? 0
       throw StoreError(.jobUnknown, "no job \(missing); 'groundwell jobs' lists them")
     }
-    return jobs
+    return Array(jobs.prefix(request.limit ?? limit))
   }
 
   /// Cancels jobs; those that are finished stay as they are.
@@ -64,14 +64,20 @@ extension TripletStore {
     _ leases: [LeaseReference], seconds: Int
   ) async throws(StoreError) -> [LeaseReference] {
     try await write { db, _, context in
-      try leases.filter { try !WorkQueue.renew(db, $0, seconds: seconds, context) }
+      try leases.filter { try !WorkQueue.renew(db, $0, seconds: seconds, &context) }
     }
   }
 
-  /// Puts leases back; `isLost` counts against the item, as after a worker that vanished.
-  public func release(_ leases: [LeaseReference], isLost: Bool) async throws(StoreError) {
+  /// Puts leases back.
+  ///
+  /// - Parameter lost: those that count against their item, as after a worker that vanished.
+  public func release(
+    _ leases: [LeaseReference], lost: [LeaseReference] = []
+  ) async throws(StoreError) {
     try await write { db, _, context in
-      for lease in leases { try WorkQueue.putBack(db, lease, isLost: isLost, &context) }
+      for lease in leases {
+        try WorkQueue.putBack(db, lease, isLost: lost.contains(lease), &context)
+      }
     }
   }
 

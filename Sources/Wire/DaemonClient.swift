@@ -14,7 +14,7 @@ public final class DaemonClient {
   private static let readBytes = 1 << 18
 
   private let socket: UnixSocket
-  private var decoder = FrameDecoder(maximumBodyBytes: Limits.standard.maximumBatchBytes)
+  private var decoder: FrameDecoder
   private var nextNumber: Int64 = 1
   private var answers: [RequestID: WireFrame] = [:]
 
@@ -28,8 +28,15 @@ public final class DaemonClient {
   public static func connect(
     socketPath: String, clientName: String, timeout: Duration = .seconds(10)
   ) throws(WireError) -> DaemonClient {
-    try DaemonClient(
-      socket: UnixSocket.connect(to: socketPath), clientName: clientName, timeout: timeout)
+    let socket = try UnixSocket.connect(to: socketPath, timeout: timeout)
+    let owner = try socket.peer().user
+    guard owner == getuid() || owner == 0 else {
+      throw WireError(
+        .unreachable,
+        "the daemon on \(socketPath) runs as user \(owner), you are \(getuid()); "
+          + "name your own daemon's socket with --socket or GROUNDWELL_SOCKET")
+    }
+    return try DaemonClient(socket: socket, clientName: clientName, timeout: timeout)
   }
 
   /// Greets over a socket that is already connected.
@@ -37,7 +44,8 @@ public final class DaemonClient {
   /// - Throws: ``WireError``.
   public init(socket: UnixSocket, clientName: String, timeout: Duration) throws(WireError) {
     self.socket = socket
-    var decoder = FrameDecoder(maximumBodyBytes: Limits.standard.maximumBatchBytes)
+    try socket.setNonBlocking()
+    var decoder = FrameDecoder.forAnswers()
     let id = RequestID.number(0)
     let deadline = ContinuousClock.now + timeout
     let request = Request(id: id, method: Hello.name, params: Hello.Params(client: clientName))

@@ -21,22 +21,33 @@ public final class UnixSocket: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Connects to the socket at `path`.
+  /// Connects to the socket at `path`; its calls then return at once instead of waiting.
   ///
-  /// - Throws: ``WireError/Code/unreachable`` when nobody answers there.
-  public static func connect(to path: String) throws(WireError) -> UnixSocket {
+  /// - Throws: ``WireError/Code/unreachable`` when nobody answers there, or nobody takes the
+  ///   connection in time.
+  public static func connect(
+    to path: String, timeout: Duration = .seconds(10)
+  ) throws(WireError) -> UnixSocket {
+    let deadline = ContinuousClock.now + timeout
     let socket = try create(path)
-    let result = try unsafe socket.withAddress(path) { address, length in
-      // Safe: the address lives for the duration of the call.
-      unsafe Foundation.connect(socket.descriptor, address, length)
-    }
-    guard result == 0 else {
+    try socket.setNonBlocking()
+    while true {
+      let result = try unsafe socket.withAddress(path) { address, length in
+        // Safe: the address lives for the duration of the call.
+        unsafe Foundation.connect(socket.descriptor, address, length)
+      }
+      if result == 0 { return socket }
+      let number = errno
+      // The daemon's list of waiting clients is full: it is busy, or stopped.
+      if number == EAGAIN || number == EINTR, ContinuousClock.now < deadline {
+        usleep(5000)
+        continue
+      }
       throw WireError(
         .unreachable,
-        "no daemon on \(path): \(systemReason(errno)); start one with 'groundwelld', "
-          + "or name its socket with --socket or GROUNDWELL_SOCKET")
+        "no daemon on \(path): \(systemReason(number)); start one with 'groundwelld', "
+          + "or name its socket with --socket or GROUNDWELL_SOCKET", systemError: number)
     }
-    return socket
   }
 
   /// Listens at `path`, which must not exist; the socket file gets mode 0600.

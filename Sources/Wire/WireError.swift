@@ -24,22 +24,27 @@ public struct WireError: Error, Sendable {
   public let message: String
   /// The daemon's stable word, when it answered with an error of this protocol version.
   public let word: ErrorWord?
+  /// The system's number, when a system call was refused.
+  public let systemError: Int32?
   /// The error below this one, if there was one.
   public let cause: (any Error)?
 
   /// Creates an error.
   public init(
-    _ code: Code, _ message: String, word: ErrorWord? = nil, cause: (any Error)? = nil
+    _ code: Code, _ message: String, word: ErrorWord? = nil, systemError: Int32? = nil,
+    cause: (any Error)? = nil
   ) {
     self.code = code
     self.message = message
     self.word = word
+    self.systemError = systemError
     self.cause = cause
   }
 
   /// A refused system call, with the reason that `errno` gives.
   static func system(_ call: String, _ subject: String, errno number: Int32) -> WireError {
-    WireError(.system, "\(call) failed on \(subject): \(systemReason(number))")
+    WireError(
+      .system, "\(call) failed on \(subject): \(systemReason(number))", systemError: number)
   }
 }
 

@@ -211,6 +211,6 @@ import Wire
     let stream = try client.call(StreamOpen.self, .init(categories: [cat], batchSize: 4)).result
     try expect(
       BatchGet.self, .init(stream: stream.stream, k: -1), .invalidParams,
-      "k is -1; expected 0 to 1099511627775")
+      "k is -1; expected 0 to 1099511627776")
   }
 }

@@ -31,7 +31,8 @@ import Wire
     _ = try client.call(Ping.self, .init())
     #expect(daemon.stop() == 0)
     let error = #expect(throws: WireError.self) { _ = try client.receive(JobWait.self, id: id) }
-    #expect(error?.word == .stopping || error?.code == .closed)
+    #expect(error?.word == .stopping)
+    #expect(error?.message == "the daemon is stopping; the jobs go on when it is back")
   }
 
   @Test("a killed daemon's socket is cleared away, and what it acknowledged is there")
@@ -103,6 +104,43 @@ import Wire
     }
     let lease = WorkLease.Params(worker: "v", engines: ["scenes"], count: 2, waitSeconds: 10)
     #expect(try client.call(WorkLease.self, lease).result.items.count == 2)
+  }
+
+  @Test("a lease that is granted to a client that has just left goes back, and so do its streams")
+  func leavesNothing() throws {
+    let daemon = try DaemonProcess()
+    let client = try daemon.client()
+    try client.order("cat", 50)
+    _ = try client.work(10)
+    for _ in 0..<20 {
+      let worker = try daemon.client()
+      _ = try worker.send(
+        WorkLease.self, .init(worker: "w", engines: ["scenes"], count: 2, leaseSeconds: 600))
+      _ = try worker.send(StreamOpen.self, .init(all: true, batchSize: 1))
+    }
+    let deadline = ContinuousClock.now + .seconds(10)
+    while true {
+      let status = try client.call(Status.self, .init()).result
+      if status.leasedItems == 0, status.streams == 0, status.connections == 1 { break }
+      try #require(ContinuousClock.now < deadline, "\(status)")
+    }
+  }
+
+  @Test("a lease renewed on a new connection outlives the old one")
+  func movesLeases() throws {
+    let daemon = try DaemonProcess()
+    let client = try daemon.client()
+    try client.order("cat", 1)
+    var lease = LeaseReference(job: 0, ordinal: 0, token: 0)
+    do {
+      let old = try daemon.client()
+      let params = WorkLease.Params(worker: "w", engines: ["scenes"], count: 1, leaseSeconds: 600)
+      lease = try #require(try old.call(WorkLease.self, params).result.items.first).lease
+      #expect(try client.call(WorkRenew.self, .init(leases: [lease])).result.lost == [])
+    }
+    while try client.call(Status.self, .init()).result.connections > 1 {}
+    #expect(try client.call(Status.self, .init()).result.leasedItems == 1)
+    #expect(try !client.submit(lease, .sample(side: 16)).duplicate)
   }
 
   @Test("job.wait reports progress and answers when the job is finished, or when time is up")

@@ -81,6 +81,10 @@ import Wire
         "params.wait_seconds is missing"
       ),
       (
+        #"{"jsonrpc":"2.0","id":1,"method":"counts","params":{"minimum":1e300}}"#,
+        "invalid_params", "params: a number is too large, or not the integer that it should be"
+      ),
+      (
         #"{"jsonrpc":"2.0","id":1,"method":"counts","params":{"minimum":"many"}}"#,
         "invalid_params", "params.minimum is not an integer"
       ),
@@ -156,6 +160,30 @@ import Wire
       Array(#"{"jsonrpc":"2.0","id":1,"method":"triplet.get","params":{"triplet":\#(id)}}"#.utf8)
         + [10])
     #expect(try peer.text()?.contains("frames_required") == true)
+  }
+
+  @Test("a client of lines that has asked its last question gets its whole answer")
+  func halfClose() throws {
+    try bystander.order("cat", 200)
+    _ = try bystander.work()
+    let peer = try RawPeer(daemon.socket)
+    try peer.send(
+      Array(
+        #"{"jsonrpc":"2.0","id":1,"method":"triplet.query","params":{"limit":1000}}"#.utf8) + [10])
+    peer.closeWriting()
+    var text = ""
+    while let more = try peer.text() { text += more }
+    #expect(text.hasSuffix("}\n"))
+    let answer = try JSONText.decode(
+      Response<TripletQuery.Result>.self, from: Array(text.utf8.dropLast()))
+    #expect(answer.result.triplets.count == 200)
+  }
+
+  @Test("an id of null is answered, not swallowed")
+  func nullRequestID() throws {
+    let peer = try RawPeer(daemon.socket)
+    try peer.send(Array(#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#.utf8) + [10])
+    #expect(try peer.text()?.contains("id is null; expected an integer or a string") == true)
   }
 
   @Test("an endless line is refused")

@@ -78,4 +78,29 @@ import Testing
     let names = try ["zebra", "éléphant", "ant", "ant hill", "z"].map { try CategoryName($0) }
     #expect(names.sorted().map(\.text) == ["ant", "ant hill", "z", "zebra", "éléphant"])
   }
+
+  @Test("a name in its one form stays as it is, whatever scalars and marks it is made of")
+  func oneForm() throws {
+    let marks = ["", "\u{30C}", "\u{301}", "\u{327}\u{301}", "\u{345}"]
+    var checked = 0
+    for value in UInt32(0x41)...0x2FFF {
+      guard let scalar = Unicode.Scalar(value), scalar.properties.isAlphabetic else { continue }
+      for mark in marks {
+        guard let name = try? CategoryName(String(scalar) + mark) else { continue }
+        #expect(Array(try CategoryName(name.text).text.utf8) == Array(name.text.utf8))
+        checked += 1
+      }
+    }
+    #expect(checked > 10_000)
+    let twins = try [CategoryName("J\u{30C}"), CategoryName("\u{1F0}")]
+    #expect(Array(twins[0].text.utf8) == Array(twins[1].text.utf8))
+  }
+
+  @Test("the limit counts scalars, as the catalog does")
+  func countsScalars() {
+    let error = #expect(throws: SchemaError.self) {
+      _ = try CategoryName(String(repeating: "q\u{302}", count: 40))
+    }
+    #expect(error?.message == "a category name of 80 characters; at most 64 are allowed")
+  }
 }

@@ -90,7 +90,10 @@ import Testing
       String(decoding: try JSONText.encode(WorkRenew.Params(leases: [lease])), as: UTF8.self)
         == #"{"leases":[{"job":1,"ordinal":2,"token":3}]}"#)
     let limits = String(decoding: try JSONText.encode(Limits()), as: UTF8.self)
-    #expect(limits.hasPrefix(#"{"maximum_attempts":3,"maximum_batch_bytes":268435456,"#))
+    #expect(
+      limits.hasPrefix(
+        #"{"maximum_answer_json_bytes":16777216,"maximum_attempts":3,"maximum_batch_bytes":268435456,"#
+      ))
   }
 
   @Test("a category is kept as it is as a key, spaces, dashes and capitals alike")

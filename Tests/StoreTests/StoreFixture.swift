@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Schema
 import Synchronization
 import TestSupport
@@ -41,6 +42,13 @@ extension TripletStore {
     try await backfill(
       [Backfill.Goal(category: CategoryName(category), target: target)], engine: engine,
       imageSize: side, priority: priority, seed: 7, companions: true)
+  }
+
+  /// Tries a change that the catalog's rules refuse.
+  func breakRule() async throws(StoreError) {
+    try await write { db, _, _ in
+      try db.execute(sql: "INSERT INTO category (name, target) VALUES ('x', -1)")
+    }
   }
 
   /// Leases up to `count` items.

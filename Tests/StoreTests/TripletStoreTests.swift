@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Schema
+import Synchronization
 import TestSupport
 import Testing
 
@@ -58,6 +59,92 @@ import Testing
     let check = try await store.check(isDeep: true)
     #expect(check.problems == [])
     #expect(check.blobsRead == 400)
+  }
+
+  @Test("changes that wait together share one commit; a commit that changes nothing tells nobody")
+  func sharesCommits() async throws {
+    let directory = try TemporaryDirectory()
+    let commits = Mutex(0)
+    let store = try TripletStore(
+      directory.file("store"), onChange: { _ in commits.withLock { $0 += 1 } })
+    _ = try await store.order("cat", target: 100)
+    let items = try await store.take(100)
+    let before = commits.withLock { $0 }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for item in items {
+        group.addTask {
+          let triplet = try Triplet.sample(seed: UInt64(item.seed), side: 16)
+          _ = try await store.submit(item.lease, EncodedTriplet(triplet))
+        }
+      }
+      try await group.waitForAll()
+    }
+    let shared = commits.withLock { $0 } - before
+    #expect(shared >= 1 && shared < 100)
+    let after = commits.withLock { $0 }
+    #expect(try await store.take(1) == [])
+    #expect(commits.withLock { $0 } == after)
+  }
+
+  @Test("a change that breaks a rule of the catalog fails alone, its neighbours are made")
+  func failsAlone() async throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.open()
+    _ = try await store.order("cat", target: 20)
+    let items = try await store.take(20)
+    let codes = try await withThrowingTaskGroup(of: StoreError.Code?.self) { group in
+      for (index, item) in items.enumerated() {
+        group.addTask {
+          let triplet = try EncodedTriplet(.sample(seed: UInt64(item.seed)))
+          do throws(StoreError) {
+            if index % 4 == 3 {
+              try await store.breakRule()
+            } else {
+              _ = try await store.submit(item.lease, triplet)
+            }
+            return nil
+          } catch {
+            return error.code
+          }
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(codes.compactMap(\.self) == Array(repeating: .invalidArgument, count: 5))
+    #expect(store.summary.triplets == 15)
+    #expect(try await store.check(isDeep: true).problems == [])
+  }
+
+  @Test("values that the catalog could not keep are refused before anything is written")
+  func refusesUnkeepableValues() throws {
+    func refusal(_ change: (inout Triplet) -> Void) throws -> String? {
+      var triplet = try Triplet.sample()
+      change(&triplet)
+      do throws(StoreError) {
+        _ = try EncodedTriplet(triplet)
+        return nil
+      } catch {
+        return error.message
+      }
+    }
+    #expect(try refusal { $0.provenance.steps = -1 }?.contains("steps is -1") == true)
+    let zero = "a text holds a zero byte, which no field may"
+    #expect(try refusal { $0.prompt = "a cat\u{0} on grass" } == zero)
+    #expect(try refusal { $0.provenance.worker = "w\u{0}" } == zero)
+    #expect(try refusal { $0.provenance.guidanceScale = .nan }?.contains("guidance_scale") == true)
+    #expect(try refusal { _ in } == nil)
+  }
+
+  @Test("after a commit that nobody knows the end of, changes are refused and nothing is cut off")
+  func uncertainCommit() async throws {
+    let error = StoreError.database(
+      DatabaseError(resultCode: .SQLITE_IOERR_FSYNC, message: "disk I/O error"), "committing")
+    #expect(error.isUncertain)
+    #expect(error.code == .unwritable)
+    let full = StoreError.database(DatabaseError(resultCode: .SQLITE_FULL), "committing")
+    #expect(!full.isUncertain)
+    let rule = StoreError.database(DatabaseError(resultCode: .SQLITE_CONSTRAINT_CHECK), "a change")
+    #expect(rule.code == .invalidArgument)
   }
 
   @Test("bytes behind the last acknowledged record are cut off at open")
@@ -190,7 +277,7 @@ import Testing
     try Data("not a database, but long enough to be read as one".utf8)
       .write(to: URL(fileURLWithPath: fixture.path + "/catalog.sqlite"))
     let error = #expect(throws: StoreError.self) { _ = try fixture.open() }
-    #expect(error?.code == .corrupt)
+    #expect(error?.code == .catalogDamaged)
   }
 
   @Test("a folder that cannot be written is refused with the system's reason")

@@ -90,6 +90,43 @@ import Testing
     #expect(try await store.renew([item.lease, new.lease], seconds: 5) == [item.lease])
   }
 
+  @Test("a lease renewed after it ran out is leased again, in the catalog and in memory")
+  func renewsExpired() async throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.open()
+    _ = try await store.order("cat", target: 1)
+    let item = try #require(try await store.take(1, seconds: 5).first)
+    fixture.advance(seconds: 6)
+    try await store.expireLeases()
+    #expect(store.summary.activeJobs.map(\.leased) == [0])
+    #expect(try await store.renew([item.lease], seconds: 5) == [])
+    #expect(store.summary.activeJobs.map(\.leased) == [1])
+    #expect(try await store.jobs(.init()).map(\.leased) == [1])
+  }
+
+  @Test("a failure reported twice counts once")
+  func failIsIdempotent() async throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.open()
+    _ = try await store.order("cat", target: 1)
+    let item = try #require(try await store.take(1).first)
+    #expect(try await store.fail(item.lease, error: "x").attempts == 1)
+    let again = await #expect(throws: StoreError.self) {
+      _ = try await store.fail(item.lease, error: "x")
+    }
+    #expect(again?.code == .tokenStale)
+    #expect(try await store.take(1).first?.attempts == 1)
+  }
+
+  @Test("jobs asked for by number are found whatever the limit")
+  func listsWithLimit() async throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.open()
+    _ = try await store.order("cat", target: 1)
+    _ = try await store.order("dog", target: 1)
+    #expect(try await store.jobs(.init(jobs: [1, 2], limit: 1)).map(\.job) == [2])
+  }
+
   @Test("three failures park an item, with its error, and the job says so")
   func parksAfterThreeFailures() async throws {
     let fixture = try StoreFixture()
@@ -122,7 +159,7 @@ import Testing
     _ = try await store.order("cat", target: 1)
     for _ in 0..<Limits.standard.maximumLostLeases {
       let item = try #require(try await store.take(1).first)
-      try await store.release([item.lease], isLost: true)
+      try await store.release([item.lease], lost: [item.lease])
     }
     let job = try #require(try await store.jobs(.init()).first)
     #expect(job.state == .failed)
@@ -136,7 +173,7 @@ import Testing
     _ = try await store.order("cat", target: 1)
     for _ in 0..<50 {
       let item = try #require(try await store.take(1).first)
-      try await store.release([item.lease], isLost: false)
+      try await store.release([item.lease])
     }
     #expect(try await store.jobs(.init()).first?.state == .active)
   }

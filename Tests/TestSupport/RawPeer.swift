@@ -1,10 +1,11 @@
+import Foundation
 public import Schema
 import Wire
 
 /// A client that sends whatever bytes a test wants.
 public final class RawPeer {
   private let socket: UnixSocket
-  private var decoder = FrameDecoder(maximumBodyBytes: Limits.standard.maximumBatchBytes)
+  private var decoder = FrameDecoder.forAnswers()
 
   /// Connects without greeting.
   public init(_ path: String) throws { socket = try UnixSocket.connect(to: path) }
@@ -46,6 +47,9 @@ public final class RawPeer {
   public func error() throws -> ErrorObject? {
     try frame().flatMap { try JSONText.decode(ResponseHead.self, from: $0.json).error }
   }
+
+  /// Says that nothing more will be sent; answers still come.
+  public func closeWriting() { _ = shutdown(socket.descriptor, Int32(SHUT_WR)) }
 
   /// Ends both directions.
   public func close() { socket.shutdown() }

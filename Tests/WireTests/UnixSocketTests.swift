@@ -43,7 +43,7 @@ import Wire
     "a path that no socket address holds is refused with the limit",
     arguments: ["", "/" + String(repeating: "s", count: 107), "/tmp/a\0b"])
   func impossiblePath(path: String) {
-    for attempt in [UnixSocket.connect(to:), { try UnixSocket.listen(at: $0) }] {
+    for attempt in [{ try UnixSocket.connect(to: $0) }, { try UnixSocket.listen(at: $0) }] {
       let error = #expect(throws: WireError.self) { _ = try attempt(path) }
       #expect(error?.code == .unreachable)
       #expect(

@@ -21,6 +21,7 @@ HEADER = struct.Struct("<4sBBBBII")
 MAGIC = b"GWF1"
 VERSION = 1
 MAXIMUM_JSON_BYTES = 1 << 20
+MAXIMUM_ANSWER_JSON_BYTES = 16 << 20
 MAXIMUM_DESCRIPTORS = 4
 _DESCRIPTOR_BYTES = struct.calcsize("i")
 
@@ -138,7 +139,7 @@ class FrameReader:
                 f"a frame starts with {bytes(self._header[:8])!r}; is this a Groundwell socket?",
                 "bad_answer",
             )
-        if descriptors > MAXIMUM_DESCRIPTORS or not 2 <= json_bytes <= MAXIMUM_JSON_BYTES:
+        if descriptors > MAXIMUM_DESCRIPTORS or not 2 <= json_bytes <= MAXIMUM_ANSWER_JSON_BYTES:
             raise ConnectionLost(
                 f"a frame announces {json_bytes} bytes of JSON and {descriptors} descriptors",
                 "bad_answer",

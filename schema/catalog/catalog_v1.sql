@@ -97,6 +97,7 @@ CREATE TABLE job (
 
 CREATE INDEX job_active ON job (priority DESC, last_served) WHERE state = 'active';
 CREATE INDEX job_by_category ON job (category, state);
+CREATE INDEX job_served ON job (last_served);
 
 -- An item has a row from its first lease on; ordinals from job.next_ordinal up have none yet.
 CREATE TABLE work_item (
@@ -115,5 +116,5 @@ CREATE TABLE work_item (
   CHECK ((state = 'done') = (triplet IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX work_item_pending ON work_item (job, ordinal) WHERE state = 'pending';
-CREATE INDEX work_item_leased ON work_item (lease_expires_us) WHERE state = 'leased';
+CREATE INDEX work_item_by_state ON work_item (job, state, ordinal);
+CREATE INDEX work_item_expiring ON work_item (lease_expires_us) WHERE state = 'leased';

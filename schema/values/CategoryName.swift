@@ -4,7 +4,7 @@ import Foundation
 ///
 /// A name is brought into one form (Unicode NFC, lower case, single spaces, no space at either
 /// end), so that "Potted  Plant" and "potted plant" are one category. It then has 1 to 64
-/// characters: letters and digits of any script, and between them spaces, hyphens, apostrophes,
+/// characters (Unicode scalars): letters and digits of any script, and between them spaces, hyphens, apostrophes,
 /// full stops and ampersands; the first is a letter or a digit. A comma separates names on the
 /// command line and a slash would reach outside a folder on export, so neither belongs to a name.
 public struct CategoryName: Sendable, Hashable, Comparable {
@@ -22,16 +22,17 @@ public struct CategoryName: Sendable, Hashable, Comparable {
         .badCategory,
         "a category name of \(raw.utf8.count) bytes; at most \(limit) characters are allowed")
     }
-    let folded = raw.precomposedStringWithCanonicalMapping.lowercased()
+    // Lower case can bring apart what was composed, so the composition comes last.
+    let folded = raw.lowercased().precomposedStringWithCanonicalMapping
     let text = folded.split(separator: " ", omittingEmptySubsequences: true)
       .joined(separator: " ")
     guard let first = text.first else {
       throw SchemaError(.badCategory, "an empty category name; give a noun such as 'cat'")
     }
-    guard text.count <= limit else {
+    let count = text.unicodeScalars.count
+    guard count <= limit else {
       throw SchemaError(
-        .badCategory,
-        "a category name of \(text.count) characters; at most \(limit) are allowed")
+        .badCategory, "a category name of \(count) characters; at most \(limit) are allowed")
     }
     for character in text where !Self.isAllowed(character) {
       throw SchemaError(

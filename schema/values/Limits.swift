@@ -2,8 +2,10 @@
 ///
 /// A value at the limit is accepted, one above it is refused by name.
 public struct Limits: Codable, Sendable, Equatable {
-  /// Bytes of JSON in one frame, or in one line of a newline-delimited connection.
+  /// Bytes of JSON in one request, or in one line of a newline-delimited connection.
   public var maximumJsonBytes = 1 << 20
+  /// Bytes of JSON in one answer.
+  public var maximumAnswerJsonBytes = 16 << 20
   /// Levels of nesting in that JSON.
   public var maximumJsonDepth = 32
   /// Bytes of the body behind a request.
@@ -16,7 +18,7 @@ public struct Limits: Codable, Sendable, Equatable {
   public var maximumConnections = 1024
   /// Requests of one connection that have no answer yet.
   public var maximumOutstandingRequests = 64
-  /// Bytes of answers that one connection has not read yet; above it, its requests wait.
+  /// Bytes of answers that one connection has not read yet; a batch that would go above is refused.
   public var maximumUnreadBytes = 512 << 20
   /// Seconds that a connection may leave its answers unread, or a frame unfinished.
   public var stallSeconds = 30
@@ -76,6 +78,7 @@ extension Limits {
   private static var fields: [(CodingKeys, WritableKeyPath<Limits, Int>)] {
     [
       (.maximumJsonBytes, \.maximumJsonBytes),
+      (.maximumAnswerJsonBytes, \.maximumAnswerJsonBytes),
       (.maximumJsonDepth, \.maximumJsonDepth),
       (.maximumRequestBodyBytes, \.maximumRequestBodyBytes),
       (.maximumBatchBytes, \.maximumBatchBytes),

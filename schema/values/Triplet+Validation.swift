@@ -58,6 +58,12 @@ extension Triplet {
     for (name, text) in texts where text.isEmpty || text.utf8.count > 256 {
       throw Self.refused("provenance: \(name) has \(text.utf8.count) bytes; expected 1 to 256")
     }
+    guard !texts.contains(where: { $0.1.utf8.contains(0) }), !prompt.utf8.contains(0) else {
+      throw Self.refused("a text holds a zero byte, which no field may")
+    }
+    if let steps = provenance.steps, !(0...Int(Int32.max)).contains(steps) {
+      throw Self.refused("provenance: steps is \(steps); expected 0 to \(Int32.max)")
+    }
     if let scale = provenance.guidanceScale, !scale.isFinite {
       throw Self.refused("provenance: guidance_scale is \(scale)")
     }

@@ -2,6 +2,9 @@
 ///
 /// A decoder that has thrown must not be used again: where the next frame starts is unknown.
 public struct FrameDecoder: Sendable {
+  /// Room that is kept between two frames.
+  private static let keptBytes = 1 << 20
+
   private let maximumBodyBytes: Int
   private let limits: Limits
   private var buffer: [UInt8] = []
@@ -12,6 +15,13 @@ public struct FrameDecoder: Sendable {
   public init(maximumBodyBytes: Int, limits: Limits = .standard) {
     self.maximumBodyBytes = maximumBodyBytes
     self.limits = limits
+  }
+
+  /// A decoder of what a daemon answers, which may be longer than what it takes.
+  public static func forAnswers(_ limits: Limits = .standard) -> FrameDecoder {
+    var limits = limits
+    limits.maximumJsonBytes = limits.maximumAnswerJsonBytes
+    return FrameDecoder(maximumBodyBytes: limits.maximumBatchBytes, limits: limits)
   }
 
   /// Whether bytes of an unfinished frame are held.
@@ -26,10 +36,7 @@ public struct FrameDecoder: Sendable {
 
   /// Adds bytes as they came from the stream.
   public mutating func append(_ bytes: some Sequence<UInt8>) {
-    if consumed > 0, consumed == buffer.count || consumed > 1 << 16 {
-      buffer.removeFirst(consumed)
-      consumed = 0
-    }
+    discardConsumed()
     buffer.append(contentsOf: bytes)
   }
 
@@ -54,6 +61,18 @@ public struct FrameDecoder: Sendable {
       descriptorCount: header.descriptorCount)
     consumed = bodyEnd
     self.header = nil
+    discardConsumed()
     return frame
+  }
+
+  private mutating func discardConsumed() {
+    if consumed == buffer.count, buffer.capacity > Self.keptBytes {
+      // An idle connection must not hold the room of its largest frame.
+      buffer = []
+      consumed = 0
+    } else if consumed > 0, consumed == buffer.count || consumed > 1 << 16 {
+      buffer.removeFirst(consumed)
+      consumed = 0
+    }
   }
 }

@@ -148,16 +148,19 @@ public enum Safetensors {
     var result: [String: BodyTensor] = [:]
     for (name, entry) in entries.sorted(by: { $0.value.order < $1.value.order }) {
       guard let type = ElementType(rawValue: entry.dtype) else {
-        throw refused("'\(name)' has element type '\(entry.dtype)', which this side does not read")
+        throw refused(
+          "'\(name.prefix(64))' has element type '\(entry.dtype.prefix(16))', which this side does not read"
+        )
       }
       guard let bytes = byteCount(entry.shape, type) else {
-        throw refused("'\(name)' has the impossible shape \(entry.shape)")
+        throw refused(
+          "'\(name.prefix(64))' has the impossible shape \(entry.shape.prefix(8))")
       }
       guard entry.data_offsets.count == 2, entry.data_offsets[0] == end,
         entry.data_offsets[1] == end + bytes, bytes <= body.count - start - end
       else {
         throw refused(
-          "'\(name)' \(entry.shape) lies at \(entry.data_offsets); expected \(end) to "
+          "'\(name.prefix(64))' \(entry.shape.prefix(8)) lies at \(entry.data_offsets.prefix(4)); expected \(end) to "
             + "\(end + bytes) of \(body.count - start) bytes")
       }
       if !name.hasPrefix(paddingPrefix) {
@@ -191,7 +194,9 @@ public enum Safetensors {
       var entries: [String: Entry] = [:]
       let decoded = try JSONDecoder().decode([String: Lenient].self, from: Data(bytes))
       for (name, value) in decoded where name != "__metadata__" {
-        guard let entry = value.entry else { throw refused("the entry of '\(name)' is broken") }
+        guard let entry = value.entry else {
+          throw refused("the entry of '\(name.prefix(64))' is broken")
+        }
         entries[name] = entry
       }
       return entries

@@ -25,8 +25,16 @@ struct IncomingRequest: Sendable {
   }
 
   private func params<M: Method>(_ method: M.Type) throws -> M.Params {
-    if let params = try JSONText.decode(RequestParams<M.Params>.self, from: json).params {
-      return params
+    do throws(SchemaError) {
+      if let params = try JSONText.decode(RequestParams<M.Params>.self, from: json).params {
+        return params
+      }
+    } catch {
+      // The text was read once already, so it is JSON: a number in it is not what it should be.
+      guard error.code == .badJSON else { throw error }
+      throw DaemonError(
+        .invalidParams,
+        "params: a number is too large, or not the integer that it should be", cause: error)
     }
     // A method whose parameters are all optional may be called without any.
     return try JSONText.decode(M.Params.self, from: Array("{}".utf8))

@@ -35,7 +35,21 @@ extension Session {
   }
 
   func check(_ params: Check.Params) async throws -> Check.Result {
-    try await context.store.check(isDeep: params.deep ?? false)
+    guard params.deep == true else { return try await context.store.check(isDeep: false) }
+    guard
+      context.figures.isChecking.withLock({ flag in
+        defer { flag = true }
+        return !flag
+      })
+    else {
+      throw DaemonError(
+        .overQuota, "a deep check is under way; ask again when it is over",
+        retryAfterMilliseconds: 5000)
+    }
+    defer { context.figures.isChecking.withLock { $0 = false } }
+    return try await withTaskExecutorPreference(context.pool) {
+      try await context.store.check(isDeep: true)
+    }
   }
 
   func query(_ params: TripletQuery.Params) async throws -> TripletQuery.Result {
@@ -43,8 +57,11 @@ extension Session {
   }
 
   func tripletGet(_ params: TripletGet.Params) async throws -> Answer<TripletGet> {
-    let (info, image, masks) = try await context.store.triplet(params.triplet)
-    return (info, TripletBody.encode(image: image, masks: masks))
+    let store = context.store
+    return try await withTaskExecutorPreference(context.pool) {
+      let (info, image, masks) = try await store.triplet(params.triplet)
+      return (info, TripletBody.encode(image: image, masks: masks))
+    }
   }
 
   /// Refuses a number outside its range by name.
@@ -63,6 +80,14 @@ extension Session {
     guard (1...256).contains(text.utf8.count) else {
       throw DaemonError(
         .invalidParams, "\(name) has \(text.utf8.count) bytes; expected 1 to 256")
+    }
+    try hasNoZero(text, name)
+  }
+
+  /// Refuses a text with a zero byte, which the catalog would cut it off at.
+  func hasNoZero(_ text: String, _ name: String) throws(DaemonError) {
+    guard !text.utf8.contains(0) else {
+      throw DaemonError(.invalidParams, "\(name) holds a zero byte, which no text may")
     }
   }
 }

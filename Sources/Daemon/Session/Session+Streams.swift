@@ -6,22 +6,27 @@ import Store
 /// Requests about streams and batches.
 extension Session {
   func streamOpen(_ params: StreamOpen.Params, _ id: RequestID) async throws -> StreamOpen.Result {
-    let limits = context.settings.limits
-    guard streams.count < limits.maximumStreams else {
-      throw DaemonError(
-        .overQuota,
-        "\(streams.count) streams are open on this connection; close one with 'stream.close'")
-    }
+    try hasRoomForStream()
     try check(params)
     let names = try await categories(params)
     let before = try stocks(names)
     if params.snapshot == nil { try await fillThin(params, names, id) }
     let view = try await context.store.view(names, at: params.snapshot)
     let stream = try await open(params, view)
+    // Others may have been opened meanwhile.
+    try hasRoomForStream()
     lastStream += 1
     streams[lastStream] = stream
     context.figures.streamCount.withLock { $0 += 1 }
     return result(params, stream, lastStream, before)
+  }
+
+  private func hasRoomForStream() throws(DaemonError) {
+    guard streams.count < context.settings.limits.maximumStreams else {
+      throw DaemonError(
+        .overQuota,
+        "\(streams.count) streams are open on this connection; close one with 'stream.close'")
+    }
   }
 
   private func check(_ params: StreamOpen.Params) throws {
@@ -75,7 +80,7 @@ extension Session {
   /// Stock by category; 0 for one that the store does not know yet.
   private func stocks(_ names: [CategoryName]) throws -> [CategoryName: Int] {
     let known = try context.store.counts().categories
-    let stocks = Dictionary(uniqueKeysWithValues: known.map { ($0.category, $0.stock) })
+    let stocks = Dictionary(known.map { ($0.category, $0.stock) }, uniquingKeysWith: max)
     return Dictionary(uniqueKeysWithValues: names.map { ($0, stocks[$0] ?? 0) })
   }
 
@@ -185,15 +190,24 @@ extension Session {
 
   func batchGet(_ params: BatchGet.Params) async throws -> Answer<BatchGet> {
     let stream = try stream(params.stream)
-    try inRange(params.k, 0...(context.settings.limits.maximumBatchNumber - 1), "k")
+    try inRange(params.k, 0...context.settings.limits.maximumBatchNumber, "k")
     let draws = stream.plan.draws(batch: params.k)
     let ids = draws.map { stream.view.triplet(category: $0.category, item: $0.item) }
-    let items = try await load(ids, draws)
+    let bytes = BatchBuilder.dataBytes(count: draws.count, side: stream.imageSize)
+    let (pool, context) = (context.pool, context)
+    let (items, body) = try await withRoom(for: bytes) {
+      try await inTurn {
+        try await withTaskExecutorPreference(pool) {
+          let items = try await Self.load(ids, draws, context)
+          return (items, await Self.body(stream, items))
+        }
+      }
+    }
     let thin = Set(draws.map(\.category)).filter(stream.isThin).sorted()
     let result = BatchGet.Result(
       k: params.k, token: stream.token(params.k + 1), prompts: items.map(\.info.prompt),
       epochs: draws.map(\.epoch), thin: thin.map { stream.view.categories[$0].name })
-    return (result, await Self.body(stream, items))
+    return (result, body)
   }
 
   /// Off the session's actor, so that one batch does not hold up the others.
@@ -204,8 +218,8 @@ extension Session {
   }
 
   /// Reads each triplet once, also when the batch holds it several times.
-  private nonisolated func load(
-    _ ids: [TripletID], _ draws: [Draw]
+  private nonisolated static func load(
+    _ ids: [TripletID], _ draws: [Draw], _ context: DaemonContext
   ) async throws -> [BatchBuilder.Item] {
     let unique = Array(Set(ids)).sorted()
     let triplets = try await context.store.triplets(unique)

@@ -67,7 +67,7 @@ extension Session {
       // From memory: idle workers must not cost a transaction each time something changes.
       if hasWork(params.engines) {
         let items = try await context.store.lease(params)
-        leases.formUnion(items.map(\.lease))
+        context.leases.assign(items.map(\.lease), to: number)
         if !items.isEmpty { return WorkLease.Result(items: items) }
       }
       if ContinuousClock.now >= deadline { return WorkLease.Result(items: []) }
@@ -87,23 +87,32 @@ extension Session {
     let seconds = params.leaseSeconds ?? 30
     try inRange(seconds, 1...limits.maximumLeaseSeconds, "lease_seconds")
     let lost = try await context.store.renew(params.leases, seconds: seconds)
-    leases.formUnion(params.leases)
-    leases.subtract(lost)
+    context.leases.assign(params.leases, to: number)
+    context.leases.remove(lost)
     return WorkRenew.Result(lost: lost)
   }
 
   func submit(_ params: WorkSubmit.Params, _ body: [UInt8]) async throws -> WorkSubmit.Result {
+    let triplet = try await withTaskExecutorPreference(context.pool) {
+      try await Self.encoded(params, body)
+    }
+    let result = try await context.store.submit(params.lease, triplet)
+    context.leases.remove([params.lease])
+    return result
+  }
+
+  private nonisolated static func encoded(
+    _ params: WorkSubmit.Params, _ body: [UInt8]
+  ) async throws -> EncodedTriplet {
     let (image, masks) = try TripletBody.decode(body)
     guard masks.count == params.masks.count else {
       throw DaemonError(
         .badBody, "the body has \(masks.count) masks, the request describes \(params.masks.count)")
     }
-    let triplet = Triplet(
-      image: image, masks: Array(zip(params.masks, masks)).map { (info: $0.0, mask: $0.1) },
-      prompt: params.prompt, provenance: params.provenance)
-    let result = try await context.store.submit(params.lease, try EncodedTriplet(triplet))
-    leases.remove(params.lease)
-    return result
+    return try EncodedTriplet(
+      Triplet(
+        image: image, masks: Array(zip(params.masks, masks)).map { (info: $0.0, mask: $0.1) },
+        prompt: params.prompt, provenance: params.provenance))
   }
 
   func fail(_ params: WorkFail.Params) async throws -> WorkFail.Result {
@@ -112,16 +121,17 @@ extension Session {
       throw DaemonError(
         .invalidParams, "error has \(params.error.utf8.count) bytes; expected 1 to \(limit)")
     }
+    try hasNoZero(params.error, "error")
     let result = try await context.store.fail(params.lease, error: params.error)
-    leases.remove(params.lease)
+    context.leases.remove([params.lease])
     return result
   }
 
   func release(_ params: WorkRelease.Params) async throws -> Empty {
     let limit = context.settings.limits.maximumLeaseItems
     try inRange(params.leases.count, 1...limit, "the number of leases")
-    try await context.store.release(params.leases, isLost: false)
-    leases.subtract(params.leases)
+    try await context.store.release(params.leases)
+    context.leases.remove(params.leases)
     return Empty()
   }
 
@@ -135,9 +145,11 @@ extension Session {
   }
 }
 
-/// Decides when a waiting request has something new to report, at most five times a second.
+/// Decides when a waiting request reports: at news, at most five times a second, and now and then
+/// without any, so that no wait is silent.
 struct ProgressReporter {
   private static let interval: Duration = .milliseconds(200)
+  private static let silence: Duration = .seconds(5)
 
   /// The request that waits.
   let id: RequestID
@@ -148,7 +160,8 @@ struct ProgressReporter {
 
   /// Whether `jobs` are news and enough time has passed.
   mutating func isDue(_ jobs: [JobInfo]) -> Bool {
-    guard jobs != lastJobs, ContinuousClock.now - lastTime >= Self.interval else { return false }
+    let since = ContinuousClock.now - lastTime
+    guard since >= (jobs == lastJobs ? Self.silence : Self.interval) else { return false }
     lastJobs = jobs
     lastTime = .now
     return true

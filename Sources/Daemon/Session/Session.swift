@@ -13,6 +13,9 @@ actor Session {
   /// What a request gives: the result and the body behind it.
   typealias Answer<M: Method> = (result: M.Result, body: [UInt8])
 
+  /// How long requests may go on, and answers lie unread, once the daemon is asked to stop.
+  private static let stopLimit: Duration = .seconds(5)
+
   let number: Int
   let context: DaemonContext
   private let connection: Connection
@@ -20,12 +23,14 @@ actor Session {
   private var running: [Int: Task<Void, Never>] = [:]
   private var nextTask = 1
   private var isStopping = false
+  /// Bytes of answers that are being made.
+  private var reservedBytes = 0
   /// Streams by their number on this connection.
   var streams: [Int: OpenStream] = [:]
   /// The number of the last stream.
   var lastStream = 0
-  /// What this client holds; goes back when it leaves.
-  var leases: Set<LeaseReference> = []
+  /// The last batch that is being made; the next one waits for it.
+  private var lastTurn: Task<Void, Never>?
 
   init(_ number: Int, _ connection: Connection, _ context: DaemonContext) {
     self.number = number
@@ -38,7 +43,8 @@ actor Session {
     await connection.start()
     for await event in events {
       switch event {
-      case .message(let json, let body): await take(json, body)
+      case .message(let json, let body):
+        if await !take(json, body) { await connection.finish(bytes: json.count + body.count) }
       case .broken(let error):
         context.logger.notice(
           "a client broke the protocol",
@@ -57,60 +63,76 @@ actor Session {
     await send(error: error, id: nil, thenClose: true)
   }
 
-  /// Ends the connection when it has stood still for too long with work half done.
-  func closeIfStalled() async { await connection.closeIfStalled(now: .now) }
-
-  /// Lets running requests finish, then closes.
+  /// Lets running requests finish for a while, then closes.
   func stop() async {
     isStopping = true
+    let limit = Task {
+      try await Task.sleep(for: Self.stopLimit)
+      for task in self.running.values { task.cancel() }
+      await self.connection.close()
+    }
     await finishRequests()
+    limit.cancel()
   }
 
   private func finishThenClose() { Task { await finishRequests() } }
 
   private func finishRequests() async {
     for task in Array(running.values) { await task.value }
-    await connection.close()
+    await connection.closeWhenSent()
   }
 
   private func leave() async {
     for task in running.values { task.cancel() }
+    // What a request is still about to give this client must be there to be given back.
+    for task in Array(running.values) { await task.value }
     context.figures.streamCount.withLock { $0 -= streams.count }
     streams = [:]
+    let leases = context.leases.remove(session: number)
     guard !leases.isEmpty else { return }
     do {
-      try await context.store.release(Array(leases), isLost: !isStopping)
+      // A worker goes through its leases in order: the first may be what ended it.
+      let lost = isStopping ? [] : Array(leases.prefix(1))
+      try await context.store.release(leases, lost: lost)
       context.logger.info(
         "a client left with leases", metadata: ["session": "\(number)", "count": "\(leases.count)"])
     } catch {
       // They run out by themselves.
       context.logger.warning("leases were not returned", metadata: ["error": "\(error)"])
     }
-    leases = []
   }
 
   // MARK: Requests
 
-  private func take(_ json: [UInt8], _ body: [UInt8]) async {
+  /// Starts to answer a message; false when it is dealt with already.
+  private func take(_ json: [UInt8], _ body: [UInt8]) async -> Bool {
     let head: RequestHead
     do throws(SchemaError) {
       head = try JSONText.decode(RequestHead.self, from: json)
     } catch {
       let word: ErrorWord = error.code == .badJSON ? .parseError : .invalidRequest
-      return await send(error: DaemonError(word, "request: \(error.message)"), id: nil)
+      await send(error: DaemonError(word, "request: \(error.message)"), id: nil)
+      return false
     }
     guard head.jsonrpc == "2.0" else {
       let error = DaemonError(
         .invalidRequest, "jsonrpc is '\(head.jsonrpc.prefix(16))'; expected '2.0'")
-      return await send(error: error, id: head.id)
+      await send(error: error, id: head.id)
+      return false
     }
     // A notification asks for nothing, and no method of this protocol is one.
-    guard let id = head.id else { return }
+    guard head.isAnswered else { return false }
+    guard let id = head.id else {
+      let error = DaemonError(.invalidRequest, "id is null; expected an integer or a string")
+      await send(error: error, id: nil)
+      return false
+    }
     guard running.count < context.settings.limits.maximumOutstandingRequests else {
       let error = DaemonError(
         .overQuota, "\(running.count) requests of this connection are unanswered; wait for some",
         retryAfterMilliseconds: 10)
-      return await send(error: error, id: id)
+      await send(error: error, id: id)
+      return false
     }
     let number = nextTask
     nextTask += 1
@@ -118,7 +140,9 @@ actor Session {
     running[number] = Task {
       await self.answer(request)
       self.running[number] = nil
+      await self.connection.finish(bytes: json.count + body.count)
     }
+    return true
   }
 
   private func answer(_ request: IncomingRequest) async {
@@ -129,6 +153,13 @@ actor Session {
         throw DaemonError(
           .framesRequired,
           "the answer to '\(request.method)' has a body; connect with frames instead of lines")
+      }
+      let limit = context.settings.limits.maximumAnswerJsonBytes
+      guard frame.json.count <= limit else {
+        throw DaemonError(
+          .overQuota,
+          "the answer to '\(request.method)' would have \(frame.json.count) bytes of JSON; at most "
+            + "\(limit): ask for fewer things at a time")
       }
       await connection.send(frame)
     } catch {
@@ -210,6 +241,35 @@ actor Session {
   }
 
   // MARK: Messages out
+
+  /// Makes one batch after the other, so that a client that asks for many ahead leaves room for the
+  /// others in between.
+  func inTurn<T>(_ make: () async throws -> sending T) async throws -> sending T {
+    let previous = lastTurn
+    let (over, turn) = AsyncStream.makeStream(of: Void.self)
+    lastTurn = Task { for await _ in over {} }
+    defer { turn.finish() }
+    await previous?.value
+    try Task.checkCancellation()
+    return try await make()
+  }
+
+  /// Makes an answer of `bytes` once there is room for it.
+  ///
+  /// One answer is always allowed, however large; several must fit what may lie unread.
+  func withRoom<T>(for bytes: Int, _ make: () async throws -> sending T) async throws -> sending T {
+    let held = await connection.unreadBytes + reservedBytes
+    let limit = context.settings.limits.maximumUnreadBytes
+    guard held == 0 || held + bytes <= limit else {
+      throw DaemonError(
+        .overQuota,
+        "\(held) bytes of answers lie unread on this connection, and \(bytes) more would be over "
+          + "its \(limit); read some first", retryAfterMilliseconds: 50)
+    }
+    reservedBytes += bytes
+    defer { reservedBytes -= bytes }
+    return try await make()
+  }
 
   /// Reports how far a waiting request is.
   func sendProgress(_ id: RequestID, _ jobs: [JobInfo]) async {

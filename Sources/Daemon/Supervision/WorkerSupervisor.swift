@@ -32,7 +32,12 @@ struct WorkerSupervisor: Service {
       guard await workAppears() else { return }
       let started = ContinuousClock.now
       let error = await runWorker(slot, failures)
-      guard let error else { continue }
+      guard let error else {
+        failures = 0
+        // One that ends well at once although there is work would be started again and again.
+        if ContinuousClock.now - started < Self.firstBackOff { await pause(Self.firstBackOff) }
+        continue
+      }
       failures = ContinuousClock.now - started > Self.healthyRun ? 1 : failures + 1
       context.logger.warning(
         "a worker ended", metadata: ["slot": "\(slot)", "reason": "\(error)"])

@@ -42,8 +42,10 @@ actor Connection {
   private var readSource: (any DispatchSourceRead)?
   private var writeSource: (any DispatchSourceWrite)?
   private var isReadPaused = false
-  /// Paused because the client does not read its answers, and so to be resumed.
-  private var isReadPausedForUnread = false
+  /// Nothing more is wanted from this client.
+  private var isReadOver = false
+  /// Messages that were handed on and are not yet dealt with, and their bytes.
+  private var inFlight = (messages: 0, bytes: 0)
   private var outgoing: [ArraySlice<UInt8>] = []
   private var outgoingBytes = 0
   private var lastProgress = ContinuousClock.now
@@ -97,6 +99,12 @@ actor Connection {
     writable()
   }
 
+  /// Ends the connection once everything is sent.
+  func closeWhenSent() {
+    closesWhenSent = true
+    writable()
+  }
+
   /// Ends the connection when it has stood still for too long with work half done.
   func closeIfStalled(now: ContinuousClock.Instant) {
     let isWaiting = !outgoing.isEmpty || decoder.isMidFrame || !line.isEmpty
@@ -141,7 +149,8 @@ actor Connection {
   /// A client of frames that sends no more is gone; one of lines (`socat`) may still listen.
   private func end() {
     guard speaksLines == true else { return close() }
-    pauseReading()
+    isReadOver = true
+    updateReading()
     events.yield(.ended)
   }
 
@@ -153,7 +162,7 @@ actor Connection {
           throw SchemaError(
             .badFrame, "a frame announces \(frame.descriptorCount) descriptors; none is expected")
         }
-        events.yield(.message(json: frame.json, body: frame.body))
+        hand(on: frame.json, frame.body)
       }
     } catch {
       fail(error)
@@ -167,7 +176,7 @@ actor Connection {
       rest = rest[(end + 1)...]
       guard line.count <= limits.maximumJsonBytes else { break }
       if !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
-        events.yield(.message(json: line, body: []))
+        hand(on: line, [])
       }
       line = []
     }
@@ -179,9 +188,27 @@ actor Connection {
     }
   }
 
+  private func hand(on json: [UInt8], _ body: [UInt8]) {
+    inFlight.messages += 1
+    inFlight.bytes += json.count + body.count
+    events.yield(.message(json: json, body: body))
+    updateReading()
+  }
+
+  /// A message of so many bytes was dealt with.
+  func finish(bytes: Int) {
+    inFlight.messages -= 1
+    inFlight.bytes -= bytes
+    updateReading()
+  }
+
+  /// Bytes of answers that the client has not read yet.
+  var unreadBytes: Int { outgoingBytes }
+
   /// Reads no more; whoever answers closes behind the answer.
   private func fail(_ error: SchemaError) {
-    pauseReading()
+    isReadOver = true
+    updateReading()
     events.yield(.broken(error))
   }
 
@@ -189,10 +216,7 @@ actor Connection {
     if outgoing.isEmpty { lastProgress = .now }
     outgoing.append(bytes[...])
     outgoingBytes += bytes.count
-    if outgoingBytes > limits.maximumUnreadBytes, !isReadPaused {
-      isReadPausedForUnread = true
-      pauseReading()
-    }
+    updateReading()
   }
 
   private func writable() {
@@ -211,7 +235,7 @@ actor Connection {
       }
       writeSource?.cancel()
       writeSource = nil
-      if closesWhenSent { close() } else if isReadPausedForUnread { resumeReading() }
+      if closesWhenSent { close() } else { updateReading() }
     } catch {
       close()
     }
@@ -227,16 +251,15 @@ actor Connection {
     source.resume()
   }
 
-  private func pauseReading() {
-    guard !isReadPaused, !isClosed else { return }
-    isReadPaused = true
-    readSource?.suspend()
-  }
-
-  private func resumeReading() {
-    guard isReadPaused, !isClosed else { return }
-    isReadPaused = false
-    isReadPausedForUnread = false
-    readSource?.resume()
+  /// Reads only while the client reads its answers and its requests do not pile up.
+  private func updateReading() {
+    guard !isClosed else { return }
+    let isTooMuch =
+      outgoingBytes > limits.maximumUnreadBytes || inFlight.bytes > limits.maximumRequestBodyBytes
+      || inFlight.messages > 2 * limits.maximumOutstandingRequests
+    let pauses = isReadOver || isTooMuch
+    guard pauses != isReadPaused else { return }
+    isReadPaused = pauses
+    if pauses { readSource?.suspend() } else { readSource?.resume() }
   }
 }

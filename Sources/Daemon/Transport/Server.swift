@@ -12,7 +12,13 @@ actor Server: Service {
   private let context: DaemonContext
   private let listener: UnixSocket
   private let queue = DispatchQueue(label: "accept")
-  private var sessions: [Int: (session: Session, task: Task<Void, Never>)] = [:]
+  private struct Client {
+    let session: Session
+    let connection: Connection
+    let task: Task<Void, Never>
+  }
+
+  private var clients: [Int: Client] = [:]
   private var nextNumber = 1
 
   /// A server on a socket that already listens, so that a failure to listen is told at once.
@@ -58,7 +64,7 @@ actor Server: Service {
       let number = nextNumber
       nextNumber += 1
       let session = Session(number, connection, context)
-      guard sessions.count < context.settings.limits.maximumConnections else {
+      guard clients.count < context.settings.limits.maximumConnections else {
         Task {
           await session.refuse(
             DaemonError(
@@ -73,29 +79,32 @@ actor Server: Service {
         await session.run(events)
         self.remove(number)
       }
-      sessions[number] = (session, task)
+      clients[number] = Client(session: session, connection: connection, task: task)
     } catch {
       context.logger.warning("a connection failed", metadata: ["error": "\(error)"])
     }
   }
 
   private func remove(_ number: Int) {
-    guard sessions.removeValue(forKey: number) != nil else { return }
+    guard clients.removeValue(forKey: number) != nil else { return }
     context.figures.connectionCount.withLock { $0 -= 1 }
   }
 
   /// Ends connections that have stood still for too long with work half done.
   func closeStalled() async {
-    for (session, _) in Array(sessions.values) { await session.closeIfStalled() }
+    let now = ContinuousClock.now
+    for client in Array(clients.values) { await client.connection.closeIfStalled(now: now) }
   }
 
   private func stop() async {
-    // Safe: the path is passed for the duration of the call.
-    unsafe unlink(context.settings.socketPath)
     context.signal.stop()
-    for (session, task) in Array(sessions.values) {
-      await session.stop()
-      await task.value
+    await withTaskGroup(of: Void.self) { group in
+      for client in clients.values {
+        group.addTask {
+          await client.session.stop()
+          await client.task.value
+        }
+      }
     }
   }
 }

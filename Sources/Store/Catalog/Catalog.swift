@@ -16,7 +16,7 @@ struct Catalog: Sendable {
 
   /// Opens the catalog at `path`, creating or migrating it.
   ///
-  /// - Throws: ``StoreError/Code/newerVersion``, ``StoreError/Code/corrupt``,
+  /// - Throws: ``StoreError/Code/newerVersion``, ``StoreError/Code/catalogDamaged``,
   ///   ``StoreError/Code/unwritable``.
   init(_ path: String, now: Int64) throws(StoreError) {
     // Safe: the path is a Swift string, passed for the duration of the call.
@@ -60,7 +60,7 @@ struct Catalog: Sendable {
       try queue.read { db in try String.fetchOne(db, sql: "SELECT uuid FROM store") }
     }
     guard let text, let uuid = UUID(uuidString: text) else {
-      throw StoreError(.corrupt, "\(path): the table 'store' has no valid UUID")
+      throw StoreError(.catalogDamaged, "\(path): the table 'store' has no valid UUID")
     }
     self.uuid = uuid
   }

@@ -6,6 +6,9 @@ import Synchronization
 /// Grows at its end only, so its first `n` entries are the same for ever: a snapshot is a number.
 /// Four bytes an entry, which bounds a store at 2^32 - 1 changes.
 final class CategoryList: Sendable {
+  /// The highest change number that an entry can hold.
+  static let maximumID = Int64(UInt32.max) - 1
+
   private let ids: Mutex<[UInt32]>
 
   /// A list with these entries, in rising order.

@@ -142,7 +142,7 @@ extension WorkQueue {
 
   private static func jobInfo(_ row: Row) throws -> JobInfo {
     guard let state = JobState(rawValue: row["state"]) else {
-      throw StoreError(.corrupt, "catalog: unknown job state '\(row["state"] as String)'")
+      throw StoreError(.catalogDamaged, "catalog: unknown job state '\(row["state"] as String)'")
     }
     return JobInfo(
       job: row["id"], category: try CategoryName(row["name"] as String), target: row["target"],

@@ -10,6 +10,8 @@ import Schema
 enum WorkQueue {
   /// Items that one job gives at once before the next job has its turn.
   static let fairShareItems = 8
+  /// Characters of an error that are kept.
+  static let maximumErrorCharacters = 300
 
   /// Hands out up to `count` items: by priority, then to the job that has waited longest.
   static func lease(
@@ -143,7 +145,7 @@ enum WorkQueue {
 
   /// Makes a lease last longer; false when it is no longer the newest.
   static func renew(
-    _ db: Database, _ lease: LeaseReference, seconds: Int, _ context: CommitContext
+    _ db: Database, _ lease: LeaseReference, seconds: Int, _ context: inout CommitContext
   ) throws -> Bool {
     try db.execute(
       sql: """
@@ -154,7 +156,10 @@ enum WorkQueue {
       arguments: [
         context.now + Int64(seconds) * 1_000_000, lease.job, lease.ordinal, lease.token,
       ])
-    return db.changesCount == 1
+    guard db.changesCount == 1 else { return false }
+    // An expired item that nobody has taken is leased again.
+    context.jobs.insert(lease.job)
+    return true
   }
 
   /// What a submission may do.
@@ -220,9 +225,12 @@ enum WorkQueue {
   }
 
   /// Counts a failure; parks the item at the third.
+  ///
+  /// The lease ends with it, so that a report sent twice counts once.
   static func fail(
     _ db: Database, _ lease: LeaseReference, error: String, _ context: inout CommitContext
   ) throws -> WorkFail.Result {
+    let error = String(error.prefix(maximumErrorCharacters))
     guard case (.add, _, _, _) = try submissionState(db, lease) else {
       throw StoreError(
         .tokenStale, "item \(lease.ordinal) of job \(lease.job) is done; it cannot fail any more")
@@ -230,7 +238,8 @@ enum WorkQueue {
     let attempts = try Int.fetchOne(
       db,
       sql: """
-        UPDATE work_item SET attempts = attempts + 1, lease_expires_us = NULL, last_error = ?,
+        UPDATE work_item SET attempts = attempts + 1, token = token + 1,
+          lease_expires_us = NULL, last_error = ?,
           state = iif(attempts + 1 >= ?, 'parked', 'pending')
         WHERE job = ? AND ordinal = ? RETURNING attempts
         """,

@@ -35,8 +35,23 @@ public struct RequestHead: Decodable, Sendable {
   public let jsonrpc: String
   /// Absent on a notification.
   public let id: RequestID?
+  /// Whether there is an id, were it null: a request, and no notification.
+  public let isAnswered: Bool
   /// The method.
   public let method: String
+
+  private enum CodingKeys: String, CodingKey {
+    case jsonrpc, id, method
+  }
+
+  /// Tells an id that is missing from one that is null.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    jsonrpc = try container.decode(String.self, forKey: .jsonrpc)
+    id = try container.decodeIfPresent(RequestID.self, forKey: .id)
+    isAnswered = container.contains(.id)
+    method = try container.decode(String.self, forKey: .method)
+  }
 }
 
 /// A request with its parameters.
