@@ -41,6 +41,12 @@ struct GroundwellDaemon: AsyncParsableCommand {
   @Option(help: "Pixels along a side of images that are made without a stated size.")
   var imageSize: Int = 64
 
+  @Option(help: "Clients that may be connected at a time.")
+  var maximumConnections: Int = Limits.standard.maximumConnections
+
+  @Option(help: "Seconds that a client may leave answers unread, or a message unfinished.")
+  var stallSeconds: Int = Limits.standard.stallSeconds
+
   @Option(help: "Least severe messages to log: trace, debug, info, notice, warning, error.")
   var logLevel: String = "info"
 
@@ -58,6 +64,11 @@ struct GroundwellDaemon: AsyncParsableCommand {
     guard sides.contains(imageSize) else {
       throw ValidationError(
         "--image-size is \(imageSize); expected \(sides.lowerBound) to \(sides.upperBound).")
+    }
+    guard (1...65_536).contains(maximumConnections), (1...3600).contains(stallSeconds) else {
+      throw ValidationError(
+        "--maximum-connections is \(maximumConnections) and --stall-seconds \(stallSeconds); "
+          + "expected 1 to 65536 and 1 to 3600.")
     }
     guard Logger.Level(rawValue: logLevel) != nil else {
       throw ValidationError("--log-level is '\(logLevel)'; expected a name such as 'info'.")
@@ -123,6 +134,8 @@ struct GroundwellDaemon: AsyncParsableCommand {
     settings.workerNiceness = workerNiceness
     settings.workerIdleSeconds = workerIdle
     settings.defaultImageSize = imageSize
+    settings.limits.maximumConnections = maximumConnections
+    settings.limits.stallSeconds = stallSeconds
     return settings
   }
 }

@@ -175,6 +175,9 @@ public final class UnixSocket: Sendable {
     }
   }
 
+  /// Says that nothing more will be sent; the other side may still send.
+  public func shutdownWriting() { _ = Foundation.shutdown(descriptor, Int32(SHUT_WR)) }
+
   /// Ends both directions; a reader on either side sees the end.
   public func shutdown() { _ = Foundation.shutdown(descriptor, Int32(SHUT_RDWR)) }
 

@@ -159,6 +159,35 @@ import Wire
     #expect(reports >= 1)
   }
 
+  @Test("a client that stands still in the middle of a frame is dropped, one between frames is not")
+  func dropsStalled() throws {
+    let daemon = try DaemonProcess(options: ["--stall-seconds", "1"])
+    let idle = try daemon.client()
+    let stalled = try RawPeer(daemon.socket)
+    try stalled.send(Array(WireFrame(json: Array("{}".utf8)).bytes.prefix(7)))
+    #expect(try stalled.frame() == nil)
+    let deadline = ContinuousClock.now + .seconds(10)
+    while try daemon.client().call(Status.self, .init()).result.connections > 2 {
+      try #require(ContinuousClock.now < deadline)
+    }
+    _ = try idle.call(Ping.self, .init())
+  }
+
+  @Test("a client too many is told so, and has room again when another leaves")
+  func limitsConnections() throws {
+    let daemon = try DaemonProcess(options: ["--maximum-connections", "2"])
+    let first = try daemon.client()
+    var second: DaemonClient? = try daemon.client()
+    let error = #expect(throws: WireError.self) { _ = try daemon.client() }
+    #expect(error?.word == .overQuota)
+    #expect(error?.message == "2 clients are connected; close some")
+    #expect(try first.call(Status.self, .init()).result.connections == 2)
+    withExtendedLifetime(second) {}
+    second = nil
+    while try first.call(Status.self, .init()).result.connections > 1 {}
+    _ = try daemon.client().call(Ping.self, .init())
+  }
+
   @Test("the socket is the owner's alone")
   func socketMode() throws {
     let daemon = try DaemonProcess()

@@ -15,11 +15,13 @@ public final class DaemonProcess {
 
   /// Starts a daemon and waits until it answers.
   ///
-  /// - Parameter workers: its own workers; 0 for none.
-  public init(workers: Int = 0, in directory: TemporaryDirectory? = nil) throws {
-    self.directory = try directory ?? TemporaryDirectory()
-    errors = self.directory.file("log")
-    try start(workers: workers)
+  /// - Parameters:
+  ///   - workers: its own workers; 0 for none.
+  ///   - options: further options of the command line.
+  public init(workers: Int = 0, options: [String] = []) throws {
+    directory = try TemporaryDirectory()
+    errors = directory.file("log")
+    try start(workers: workers, options: options)
   }
 
   deinit { process.terminate() }
@@ -31,10 +33,10 @@ public final class DaemonProcess {
   }
 
   /// Starts the daemon again after ``stop()`` or ``killNow()``.
-  public func start(workers: Int = 0) throws {
+  public func start(workers: Int = 0, options: [String] = []) throws {
     process = Process()
     process.executableURL = URL(fileURLWithPath: Self.binaries + "/groundwelld")
-    process.arguments = ["--store", store, "--socket", socket, "--workers", "\(workers)"]
+    process.arguments = ["--store", store, "--socket", socket, "--workers", "\(workers)"] + options
     _ = FileManager.default.createFile(atPath: errors, contents: nil)
     process.standardError = FileHandle(forWritingAtPath: errors)
     process.standardInput = FileHandle.nullDevice

@@ -1,4 +1,3 @@
-import Foundation
 public import Schema
 import Wire
 
@@ -49,7 +48,7 @@ public final class RawPeer {
   }
 
   /// Says that nothing more will be sent; answers still come.
-  public func closeWriting() { _ = shutdown(socket.descriptor, Int32(SHUT_WR)) }
+  public func closeWriting() { socket.shutdownWriting() }
 
   /// Ends both directions.
   public func close() { socket.shutdown() }

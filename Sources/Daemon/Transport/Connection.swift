@@ -23,6 +23,8 @@ actor Connection {
   }
 
   private static let readBytes = 1 << 16
+  /// How long a connection that is over waits for the other side to notice.
+  private static let lingerSeconds = 1.0
 
   private let executor: SerialQueueExecutor
   nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -51,6 +53,8 @@ actor Connection {
   private var lastProgress = ContinuousClock.now
   private var isClosed = false
   private var closesWhenSent = false
+  /// Everything is sent; what still comes is thrown away until the other side has read the end.
+  private var isLingering = false
 
   /// A connection over `socket`, and what happens on it; ``start()`` begins to read.
   static func make(
@@ -134,6 +138,7 @@ actor Connection {
       case .end: end()
       case .bytes(let bytes, let descriptors, let lost):
         descriptors.forEach { Foundation.close($0) }
+        guard !isLingering else { return }
         guard descriptors.isEmpty, !lost else {
           return fail(SchemaError(.badFrame, "a descriptor came where none is expected"))
         }
@@ -148,7 +153,7 @@ actor Connection {
 
   /// A client of frames that sends no more is gone; one of lines (`socat`) may still listen.
   private func end() {
-    guard speaksLines == true else { return close() }
+    guard speaksLines == true, !isLingering else { return close() }
     isReadOver = true
     updateReading()
     events.yield(.ended)
@@ -235,9 +240,21 @@ actor Connection {
       }
       writeSource?.cancel()
       writeSource = nil
-      if closesWhenSent { close() } else { updateReading() }
+      if closesWhenSent { linger() } else { updateReading() }
     } catch {
       close()
+    }
+  }
+
+  /// Ends the connection a little later: a client that is still sending would otherwise get an
+  /// error from the system instead of the answer that says what was wrong.
+  private func linger() {
+    guard !isLingering else { return }
+    isLingering = true
+    socket.shutdownWriting()
+    updateReading()
+    executor.queue.asyncAfter(deadline: .now() + Self.lingerSeconds) { [self] in
+      assumeIsolated { $0.close() }
     }
   }
 
@@ -257,7 +274,7 @@ actor Connection {
     let isTooMuch =
       outgoingBytes > limits.maximumUnreadBytes || inFlight.bytes > limits.maximumRequestBodyBytes
       || inFlight.messages > 2 * limits.maximumOutstandingRequests
-    let pauses = isReadOver || isTooMuch
+    let pauses = !isLingering && (isReadOver || isTooMuch)
     guard pauses != isReadPaused else { return }
     isReadPaused = pauses
     if pauses { readSource?.suspend() } else { readSource?.resume() }
