@@ -28,7 +28,7 @@ func decodeConfiguration<T: Decodable>(
   _ type: T.Type, _ json: Data, file: String
 ) throws(GeneratorError) -> T {
   do {
-    return try JSONDecoder().decode(type, from: json)
+    return try JSONDecoder().decode(type, from: withoutPythonNumbers(json))
   } catch {
     throw GeneratorError(.badConfiguration, "\(file): not as expected", cause: error)
   }
@@ -38,4 +38,33 @@ func decodeConfiguration<T: Decodable>(
 func jsonKeys(_ json: Data, file: String) throws(GeneratorError) -> Set<String> {
   struct Anything: Decodable { init(from decoder: any Decoder) {} }
   return Set(try decodeConfiguration([String: Anything].self, json, file: file).keys)
+}
+
+/// Replaces `NaN`, `Infinity` and `-Infinity` outside strings by `null`.
+///
+/// Python writes them (`lambda_min_clipped` of every DPM-Solver configuration is one); JSON has no
+/// such numbers.
+private func withoutPythonNumbers(_ json: Data) -> Data {
+  let words = ["-Infinity", "Infinity", "NaN"].map { Array($0.utf8) }
+  let bytes = Array(json)
+  var result: [UInt8] = []
+  var isInString = false
+  var index = 0
+  while index < bytes.count {
+    let byte = bytes[index]
+    if isInString, byte == UInt8(ascii: "\\"), index + 1 < bytes.count {
+      result += bytes[index...index + 1]
+      index += 2
+      continue
+    }
+    if byte == UInt8(ascii: "\"") { isInString.toggle() }
+    if !isInString, let word = words.first(where: { bytes[index...].starts(with: $0) }) {
+      result += "null".utf8
+      index += word.count
+    } else {
+      result.append(byte)
+      index += 1
+    }
+  }
+  return Data(result)
 }

@@ -29,6 +29,9 @@ package struct Tokenizer: Sendable {
   private let end: Int32
   private let padding: Int32
   private let unknown: Int32
+  // Cut out of a prompt before anything else; a padding token is special as well, so that SD 2,
+  // which pads with '!', reads that mark as padding.
+  private let specialTokens: [String]
 
   private struct Pair: Hashable {
     let left: String
@@ -60,6 +63,7 @@ package struct Tokenizer: Sendable {
     end = try number(Self.endToken)
     padding = try number(padToken ?? Self.endToken)
     unknown = end
+    specialTokens = [Self.beginToken, Self.endToken] + (padToken.map { [$0] } ?? [])
     numbers = vocabulary
     vocabularySize = Int(vocabulary.values.max() ?? 0) + 1
     var ranks: [Pair: Int] = [:]
@@ -116,8 +120,8 @@ package struct Tokenizer: Sendable {
         "a prompt of \(prompt.utf8.count) bytes; at most \(Self.maximumPromptBytes) are allowed")
     }
     var result: [(text: String, tokens: [Int32])] = []
-    for part in splitSpecialTokens(prompt) {
-      if part == Self.beginToken || part == Self.endToken {
+    for part in split(prompt, at: specialTokens) {
+      if specialTokens.contains(part) {
         result.append((part, [numbers[part] ?? unknown]))
         continue
       }
@@ -170,18 +174,22 @@ private let byteSymbols: [String] = {
 }()
 
 /// Cuts special tokens out of a prompt, keeping them as parts of their own.
-private func splitSpecialTokens(_ prompt: String) -> [String] {
+private func split(_ prompt: String, at specialTokens: [String]) -> [String] {
   var parts: [String] = []
-  var rest = Substring(prompt)
-  while true {
-    let found = [Tokenizer.beginToken, Tokenizer.endToken].compactMap { rest.range(of: $0) }
-      .min { $0.lowerBound < $1.lowerBound }
-    guard let found else { break }
-    parts.append(String(rest[..<found.lowerBound]))
-    parts.append(String(rest[found]))
-    rest = rest[found.upperBound...]
+  var rest = Array(prompt.unicodeScalars)[...]
+  var text = String.UnicodeScalarView()
+  let tokens = specialTokens.filter { !$0.isEmpty }
+  while let scalar = rest.first {
+    if let token = tokens.first(where: { rest.starts(with: $0.unicodeScalars) }) {
+      parts += [String(text), token]
+      text = String.UnicodeScalarView()
+      rest = rest.dropFirst(token.unicodeScalars.count)
+    } else {
+      text.append(scalar)
+      rest = rest.dropFirst()
+    }
   }
-  return parts + [String(rest)]
+  return parts + [String(text)]
 }
 
 /// Splits normalised text as CLIP's expression does:
