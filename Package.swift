@@ -56,6 +56,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -65,7 +66,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
-    .target(name: "TestSupport", dependencies: ["Schema"], path: "Tests/TestSupport",
+    .target(
+      name: "TestSupport", dependencies: ["Schema", "Wire"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(
       name: "SchemaTests", dependencies: ["Schema", "TestSupport"], swiftSettings: strict),
@@ -75,7 +77,10 @@ let package = Package(
       name: "ImagingTests", dependencies: ["Imaging", "Schema", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["Store", "Schema", "TestSupport"],
+      name: "StoreTests",
+      dependencies: [
+        "Store", "Schema", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "GeneratorTests",

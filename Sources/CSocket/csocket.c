@@ -2,17 +2,10 @@
 #include "csocket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 ssize_t gw_receive(int socket, void *buffer, size_t capacity, int *descriptors,
                    int *descriptor_count, int *truncated) {
@@ -84,6 +77,11 @@ ssize_t gw_send(int socket, const void *buffer, size_t length, const int *descri
   return count < 0 ? -errno : count;
 }
 
+int gw_accept(int socket) {
+  int connection = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+  return connection < 0 ? -errno : connection;
+}
+
 int gw_peer(int socket, struct gw_peer_credentials *credentials) {
   struct ucred peer;
   socklen_t length = sizeof peer;
@@ -92,30 +90,4 @@ int gw_peer(int socket, struct gw_peer_credentials *credentials) {
   credentials->user = peer.uid;
   credentials->group = peer.gid;
   return 0;
-}
-
-int gw_memfd(const char *name, size_t length) {
-  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-  if (descriptor < 0 && errno == EINVAL) {
-    descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  }
-  if (descriptor < 0) return -errno;
-  int error = 0;
-  if (ftruncate(descriptor, (off_t)length) < 0) error = errno;
-  if (error == 0) error = posix_fallocate(descriptor, 0, (off_t)length);
-  if (error == 0 && fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) error = errno;
-  if (error != 0) {
-    close(descriptor);
-    return -error;
-  }
-  return descriptor;
-}
-
-int gw_seals(int descriptor) {
-  int seals = fcntl(descriptor, F_GET_SEALS);
-  return seals < 0 ? -errno : seals;
-}
-
-int gw_die_with_parent(int signal) {
-  return prctl(PR_SET_PDEATHSIG, (unsigned long)signal) < 0 ? -errno : 0;
 }

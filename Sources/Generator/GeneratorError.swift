@@ -1,16 +1,22 @@
 /// A failure of the generator that a caller can act on.
 ///
-/// Wrong shapes inside the network are bugs and trap; this type is for what comes from outside:
-/// checkpoint files, prompts, configuration, cancellation.
+/// Wrong shapes inside an engine or a network are bugs and trap; this type is for what comes from
+/// outside: sprites, work items, options, checkpoint files, prompts, configuration, cancellation.
 public struct GeneratorError: Error, Sendable {
-  /// What kind of failure this is; stable, and mapped to a wire code by the daemon.
+  /// What kind of failure this is.
   public enum Code: String, Sendable {
+    /// A folder of sprites is missing, empty, or holds something that is no sprite.
+    case badSprites
+    /// No sprite shows that category.
+    case categoryUnknown
+    /// A prompt, a work item or an option is outside its documented range.
+    case invalidArgument
+    /// A check of the engine's own work found a difference.
+    case inexact
     /// A checkpoint lacks a tensor, or has one of another shape or element type.
     case badCheckpoint
     /// A configuration file is missing, malformed, or describes a model that is not supported.
     case badConfiguration
-    /// A prompt or option is outside its documented range.
-    case invalidArgument
     /// A file could not be read or written.
     case fileAccess
     /// The caller cancelled between two denoising steps.
@@ -33,7 +39,7 @@ public struct GeneratorError: Error, Sendable {
 }
 
 extension GeneratorError: CustomStringConvertible {
-  /// `badCheckpoint: unet.safetensors: …` followed by the cause in parentheses.
+  /// `badSprites: sprites/cat: …` followed by the cause in parentheses.
   public var description: String {
     guard let cause else { return "\(code.rawValue): \(message)" }
     return "\(code.rawValue): \(message) (\(cause))"

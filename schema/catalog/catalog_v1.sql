@@ -38,7 +38,7 @@ CREATE TABLE triplet (
   created_us INTEGER NOT NULL,
   committed_us INTEGER NOT NULL,
   deleted_sequence INTEGER CHECK (deleted_sequence > id), -- tombstone
-  quarantined_us INTEGER,                                  -- failed its checksum on read
+  quarantined_sequence INTEGER CHECK (quarantined_sequence > id), -- failed its checksum
   pack INTEGER NOT NULL REFERENCES pack (id),
   offset INTEGER NOT NULL CHECK (offset >= 64),
   stored_bytes INTEGER NOT NULL CHECK (stored_bytes >= 1),
@@ -49,6 +49,8 @@ CREATE TABLE triplet (
 CREATE INDEX triplet_by_engine ON triplet (engine, id);
 CREATE INDEX triplet_by_time ON triplet (committed_us, id);
 CREATE INDEX triplet_deleted ON triplet (deleted_sequence) WHERE deleted_sequence IS NOT NULL;
+CREATE INDEX triplet_quarantined ON triplet (quarantined_sequence)
+  WHERE quarantined_sequence IS NOT NULL;
 
 CREATE TABLE mask (
   triplet INTEGER NOT NULL REFERENCES triplet (id),
@@ -102,6 +104,7 @@ CREATE TABLE work_item (
   ordinal INTEGER NOT NULL CHECK (ordinal >= 0),
   state TEXT NOT NULL CHECK (state IN ('pending', 'leased', 'done', 'parked')),
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- failures so far
+  lost_leases INTEGER NOT NULL DEFAULT 0 CHECK (lost_leases >= 0), -- workers that vanished
   token INTEGER NOT NULL CHECK (token >= 1),                 -- fencing token: rises per lease
   worker TEXT,
   lease_expires_us INTEGER,

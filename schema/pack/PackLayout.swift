@@ -1,4 +1,4 @@
-/// The bytes of a pack file; `schema/pack/README.md` has the table. All numbers little-endian.
+/// The bytes of a pack file, numbers little-endian; the table is in `schema/pack/README.md`.
 public enum PackLayout {
   /// `GWPACK1` and a zero byte, read as a little-endian number.
   public static let fileMagic: UInt64 = 0x0031_4B43_4150_5747
@@ -23,7 +23,7 @@ public enum PackLayout {
     case mask = 2
   }
 
-  /// How a payload is encoded. Numbers are never reused; old codecs stay readable.
+  /// How a payload is encoded; numbers are never reused and old codecs stay readable.
   public enum Codec: UInt8, Sendable {
     /// Bytes as they are.
     case raw = 0

@@ -63,7 +63,8 @@ public struct CategoryName: Sendable, Hashable, Comparable {
     let codes = character.unicodeScalars.prefix(4)
       .map { "U+" + String($0.value, radix: 16, uppercase: true) }
       .joined(separator: " ")
-    let isPlain = character.isASCII && !character.isNewline
+    let isPlain =
+      character.isASCII && !character.isNewline
       && (character.asciiValue.map { $0 >= 0x20 && $0 < 0x7F } ?? false)
     return isPlain ? "'\(character)'" : codes
   }

@@ -50,6 +50,8 @@ public struct Limits: Codable, Sendable, Equatable {
   public var maximumQueryRows = 1000
   /// Times that a work item is tried before it is parked.
   public var maximumAttempts = 3
+  /// Times that a work item's worker vanishes before the item is parked.
+  public var maximumLostLeases = 20
 
   /// The limits that this build enforces.
   public static let standard = Limits()

@@ -34,9 +34,12 @@ extension Triplet {
       }
       guard info.instance >= 0, seen.insert("\(info.instance) \(info.category)").inserted else {
         throw Self.refused(
-          "mask \(index): instance \(info.instance) of '\(info.category)' is negative or there twice")
+          "mask \(index): instance \(info.instance) of '\(info.category)' is negative or there twice"
+        )
       }
-      for (name, value) in [("confidence", info.confidence), ("visible_fraction", info.visibleFraction)] {
+      for (name, value) in [
+        ("confidence", info.confidence), ("visible_fraction", info.visibleFraction),
+      ] {
         guard let value else { continue }
         guard value >= 0, value <= 1 else {
           throw Self.refused("mask \(index): \(name) is \(value); expected 0 to 1")

@@ -104,7 +104,8 @@ public enum Safetensors {
     _ name: String, _ type: String, _ shape: [Int], _ start: Int, _ end: Int
   ) -> String {
     let axes = shape.map { "\($0)" }.joined(separator: ",")
-    return "\"\(name)\":{\"dtype\":\"\(type)\",\"shape\":[\(axes)],\"data_offsets\":[\(start),\(end)]}"
+    return
+      "\"\(name)\":{\"dtype\":\"\(type)\",\"shape\":[\(axes)],\"data_offsets\":[\(start),\(end)]}"
   }
 
   /// Writes a body from whole tensors.
@@ -181,8 +182,12 @@ public enum Safetensors {
   private static func parsed(
     _ bytes: ArraySlice<UInt8>, _ refused: (String) -> SchemaError
   ) throws(SchemaError) -> [String: Entry] {
-    do {
+    do throws(SchemaError) {
       try JSONText.check(bytes, maximumDepth: 8)
+    } catch {
+      throw refused("its header: \(error.message)")
+    }
+    do {
       var entries: [String: Entry] = [:]
       let decoded = try JSONDecoder().decode([String: Lenient].self, from: Data(bytes))
       for (name, value) in decoded where name != "__metadata__" {

@@ -18,7 +18,8 @@ public enum TripletBody {
     func tensor(_ name: String, rank: Int) throws(SchemaError) -> BodyTensor {
       guard let tensor = tensors[name], tensor.type == .u8, tensor.shape.count == rank else {
         throw SchemaError(
-          .badBody, "body: expected a tensor '\(name)' U8 with \(rank) axes, "
+          .badBody,
+          "body: expected a tensor '\(name)' U8 with \(rank) axes, "
             + "found \(tensors[name].map { "\($0.type.rawValue) \($0.shape)" } ?? "none")")
       }
       return tensor

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-// What Swift cannot call: the CMSG macros, SO_PEERCRED's struct, memfd seals and prctl.
+// What Swift cannot call: the CMSG macros and SO_PEERCRED's struct.
 
 // Largest number of descriptors that one call sends or receives.
 #define GW_MAXIMUM_DESCRIPTORS 4
@@ -26,17 +26,10 @@ ssize_t gw_receive(int socket, void *buffer, size_t capacity, int *descriptors,
 ssize_t gw_send(int socket, const void *buffer, size_t length, const int *descriptors,
                 int descriptor_count);
 
+// The next waiting connection, close-on-exec; a descriptor or -errno.
+int gw_accept(int socket);
+
 // The peer's identity at connect time; 0 or -errno.
 int gw_peer(int socket, struct gw_peer_credentials *credentials);
-
-// A sealable, close-on-exec memory file of `length` bytes with its pages allocated, sealed
-// against shrinking and growing; a descriptor or -errno.
-int gw_memfd(const char *name, size_t length);
-
-// The seals of a memory file (F_GET_SEALS), or -errno.
-int gw_seals(int descriptor);
-
-// Asks the kernel to send this process `signal` when its parent dies; 0 or -errno.
-int gw_die_with_parent(int signal);
 
 #endif

@@ -115,7 +115,7 @@ public struct ErrorObject: Codable, Sendable, Equatable {
 public struct ErrorResponse: Codable, Sendable {
   /// Always `2.0`.
   public var jsonrpc = "2.0"
-  /// The id of the request; absent when it could not be read.
+  /// The id of the request; null when it could not be read.
   public var id: RequestID?
   /// What is wrong.
   public var error: ErrorObject
@@ -124,6 +124,14 @@ public struct ErrorResponse: Codable, Sendable {
   public init(id: RequestID?, error: ErrorObject) {
     self.id = id
     self.error = error
+  }
+
+  /// Encodes a missing id as null, as JSON-RPC 2.0 demands (section 5).
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(jsonrpc, forKey: .jsonrpc)
+    try container.encode(id, forKey: .id)
+    try container.encode(error, forKey: .error)
   }
 }
 
@@ -138,7 +146,7 @@ public struct ResponseHead: Decodable, Sendable {
 }
 
 /// How far a waiting request is; sent as the notification `progress`.
-public struct Progress: Codable, Sendable, Equatable {
+public struct JobProgress: Codable, Sendable, Equatable {
   /// The request that waits.
   public var request: RequestID
   /// The jobs it waits for.

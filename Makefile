@@ -1,0 +1,67 @@
+# Groundwell. 'make help' lists what can be asked for.
+
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+# One build for everything: numeric loops need the optimiser, tests need @testable.
+CONFIGURATION := -c release -Xswiftc -enable-testing
+IMPORTS := --explicit-target-dependency-import-check error
+BIN = $(shell swift build $(CONFIGURATION) --show-bin-path)
+PYTHON := .venv/bin/python
+ROUNDS ?= 200
+
+.PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
+  uninstall clean golden sprites show-crash show-scenes show-balance
+
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+bootstrap: ## Installs what is missing: libraries, headers, a Python environment
+	@scripts/bootstrap
+
+build: bootstrap ## Builds the three programs
+	swift build $(CONFIGURATION) $(IMPORTS) --product groundwelld
+	swift build $(CONFIGURATION) $(IMPORTS) --product groundwell
+	swift build $(CONFIGURATION) $(IMPORTS) --product groundwell-generator
+
+demo: build ## Fills a store, streams balanced batches, draws pictures into demo-output/
+	$(PYTHON) scripts/demo.py --bin $(BIN) --output demo-output
+
+test: test-swift test-python test-crash ## Runs every test (Swift, Python, 20 rounds of kill -9)
+
+test-swift: build
+	swift test $(CONFIGURATION) $(IMPORTS)
+
+test-python: build
+	$(PYTHON) -m pytest python/tests -q
+
+test-crash: build
+	$(PYTHON) Benchmarks/show_crash.py --bin $(BIN) --rounds 20
+
+lint: ## Checks the format of the Swift sources
+	swift format lint --strict -r Sources schema Tests Package.swift
+
+check: lint test ## Format, build without warnings, import directions, all tests
+
+bench: build show-scenes ## Runs the benchmarks
+
+show-crash: build ## Random kill -9 of daemon and workers: nothing lost (ROUNDS=200)
+	$(PYTHON) Benchmarks/show_crash.py --bin $(BIN) --rounds $(ROUNDS)
+
+show-scenes: build ## Scenes per second per core at 64 and 512; masks exact
+	Benchmarks/show-scenes.sh $(BIN)
+
+show-balance: build ## 200 streams: exact balance at every prefix, same bytes after a restart
+	$(PYTHON) Benchmarks/show_balance.py --bin $(BIN)
+
+install: build ## Installs the programs and their sprites under PREFIX (/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
+	install -m 755 $(BIN)/groundwelld $(BIN)/groundwell $(BIN)/groundwell-generator \
+	  $(DESTDIR)$(PREFIX)/bin/
+	cp -r Sources/Generator/Resources/sprites $(DESTDIR)$(PREFIX)/share/groundwell/
+
+uninstall: ## Removes what install put under PREFIX
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,groundwelld groundwell groundwell-generator)
+	rm -rf $(DESTDIR)$(PREFIX)/share/groundwell
+
+clean: ## Removes what was built
+	rm -rf .build .venv demo-output

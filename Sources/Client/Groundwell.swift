@@ -1,0 +1,24 @@
+import ArgumentParser
+
+/// The root of the commands.
+struct Groundwell: ParsableCommand {
+  /// The version of this program, which is the version of the project.
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "groundwell",
+    abstract: "Look at, fill and check a store of images, masks and prompts.",
+    discussion: """
+      Talks to groundwelld over its socket. Start one with 'groundwelld'; name another socket \
+      with --socket or GROUNDWELL_SOCKET.
+
+      Exit codes: 0 done, 1 problems found or a job failed, 2 wrong command line, 3 no daemon, \
+      4 refused by the daemon, 124 deadline reached, 130 interrupted.
+      """,
+    version: "groundwell \(version)",
+    subcommands: [
+      StatusCommand.self, CountsCommand.self, BackfillCommand.self, JobsCommand.self,
+      JobCommand.self, QueryCommand.self, ShowCommand.self, SheetCommand.self,
+      CheckCommand.self,
+    ])
+}

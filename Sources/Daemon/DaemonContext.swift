@@ -1,0 +1,30 @@
+import Logging
+import Schema
+import Store
+import Synchronization
+
+/// What every session needs: the store, the settings, and who waits for what.
+struct DaemonContext: Sendable {
+  /// The store.
+  let store: TripletStore
+  /// The settings.
+  let settings: DaemonSettings
+  /// Wakes those who wait.
+  let signal: ChangeSignal
+  /// Figures for `status`.
+  let figures: DaemonFigures
+  /// The log.
+  let logger: Logger
+}
+
+/// Figures that parts of the daemon keep for `status`.
+final class DaemonFigures: Sendable {
+  /// When the daemon started.
+  let started = ContinuousClock.now
+  /// Open connections.
+  let connectionCount = Mutex(0)
+  /// Open streams of all connections.
+  let streamCount = Mutex(0)
+  /// The daemon's own workers, by slot.
+  let workers = Mutex<[WorkerInfo]>([])
+}

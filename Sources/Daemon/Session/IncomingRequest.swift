@@ -1,0 +1,34 @@
+import Schema
+
+/// A request whose method is known and whose parameters are not yet read.
+struct IncomingRequest: Sendable {
+  let id: RequestID
+  let method: String
+  let json: [UInt8]
+  let body: [UInt8]
+
+  /// Reads the parameters, runs the method, and writes the answer.
+  func answer<M: Method>(
+    _ method: M.Type, isolation: isolated (any Actor)? = #isolation,
+    _ run: (M.Params) async throws -> M.Result
+  ) async throws -> WireFrame {
+    try await answerWithBody(method) { (try await run($0), []) }
+  }
+
+  /// The same for a method whose answer has a body.
+  func answerWithBody<M: Method>(
+    _ method: M.Type, isolation: isolated (any Actor)? = #isolation,
+    _ run: (M.Params) async throws -> (result: M.Result, body: [UInt8])
+  ) async throws -> WireFrame {
+    let (result, body) = try await run(try params(method))
+    return WireFrame(json: try JSONText.encode(Response(id: id, result: result)), body: body)
+  }
+
+  private func params<M: Method>(_ method: M.Type) throws -> M.Params {
+    if let params = try JSONText.decode(RequestParams<M.Params>.self, from: json).params {
+      return params
+    }
+    // A method whose parameters are all optional may be called without any.
+    return try JSONText.decode(M.Params.self, from: Array("{}".utf8))
+  }
+}

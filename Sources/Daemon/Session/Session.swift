@@ -1,0 +1,233 @@
+import Synchronization
+import Logging
+import Foundation
+import Schema
+import Store
+import Wire
+
+/// One client: its requests, its streams and its leases.
+///
+/// Requests run side by side and are answered as they finish. What the client leaves behind when
+/// it goes (streams, leases, waits) ends with the session.
+actor Session {
+  /// What a request gives: the result and the body behind it.
+  typealias Answer<M: Method> = (result: M.Result, body: [UInt8])
+
+  let number: Int
+  let context: DaemonContext
+  private let connection: Connection
+  private var clientName: String?
+  private var running: [Int: Task<Void, Never>] = [:]
+  private var nextTask = 1
+  private var isStopping = false
+  /// Streams by their number on this connection.
+  var streams: [Int: OpenStream] = [:]
+  /// The number of the last stream.
+  var lastStream = 0
+  /// What this client holds; goes back when it leaves.
+  var leases: Set<LeaseReference> = []
+
+  init(_ number: Int, _ connection: Connection, _ context: DaemonContext) {
+    self.number = number
+    self.connection = connection
+    self.context = context
+  }
+
+  /// Serves the connection until it is over.
+  func run(_ events: AsyncStream<Connection.Event>) async {
+    await connection.start()
+    for await event in events {
+      switch event {
+      case .message(let json, let body): await take(json, body)
+      case .broken(let error):
+        context.logger.notice(
+          "a client broke the protocol",
+          metadata: ["session": "\(number)", "error": "\(error.message)"])
+        await send(error: DaemonError(error), id: nil, thenClose: true)
+      case .ended: finishThenClose()
+      case .closed: break
+      }
+    }
+    await leave()
+  }
+
+  /// Answers an error and closes, without serving anything.
+  func refuse(_ error: DaemonError) async {
+    await connection.start()
+    await send(error: error, id: nil, thenClose: true)
+  }
+
+  /// Ends the connection when it has stood still for too long with work half done.
+  func closeIfStalled() async { await connection.closeIfStalled(now: .now) }
+
+  /// Lets running requests finish, then closes.
+  func stop() async {
+    isStopping = true
+    await finishRequests()
+  }
+
+  private func finishThenClose() { Task { await finishRequests() } }
+
+  private func finishRequests() async {
+    for task in Array(running.values) { await task.value }
+    await connection.close()
+  }
+
+  private func leave() async {
+    for task in running.values { task.cancel() }
+    context.figures.streamCount.withLock { $0 -= streams.count }
+    streams = [:]
+    guard !leases.isEmpty else { return }
+    do {
+      try await context.store.release(Array(leases), isLost: !isStopping)
+      context.logger.info(
+        "a client left with leases", metadata: ["session": "\(number)", "count": "\(leases.count)"])
+    } catch {
+      // They run out by themselves.
+      context.logger.warning("leases were not returned", metadata: ["error": "\(error)"])
+    }
+    leases = []
+  }
+
+  // MARK: Requests
+
+  private func take(_ json: [UInt8], _ body: [UInt8]) async {
+    let head: RequestHead
+    do throws(SchemaError) {
+      head = try JSONText.decode(RequestHead.self, from: json)
+    } catch {
+      let word: ErrorWord = error.code == .badJSON ? .parseError : .invalidRequest
+      return await send(error: DaemonError(word, "request: \(error.message)"), id: nil)
+    }
+    guard head.jsonrpc == "2.0" else {
+      let error = DaemonError(
+        .invalidRequest, "jsonrpc is '\(head.jsonrpc.prefix(16))'; expected '2.0'")
+      return await send(error: error, id: head.id)
+    }
+    // A notification asks for nothing, and no method of this protocol is one.
+    guard let id = head.id else { return }
+    guard running.count < context.settings.limits.maximumOutstandingRequests else {
+      let error = DaemonError(
+        .overQuota, "\(running.count) requests of this connection are unanswered; wait for some",
+        retryAfterMilliseconds: 10)
+      return await send(error: error, id: id)
+    }
+    let number = nextTask
+    nextTask += 1
+    let request = IncomingRequest(id: id, method: head.method, json: json, body: body)
+    running[number] = Task {
+      await self.answer(request)
+      self.running[number] = nil
+    }
+  }
+
+  private func answer(_ request: IncomingRequest) async {
+    do {
+      let frame = try await dispatch(request)
+      let linesOnly = await connection.speaksLines == true
+      guard frame.body.isEmpty || !linesOnly else {
+        throw DaemonError(
+          .framesRequired,
+          "the answer to '\(request.method)' has a body; connect with frames instead of lines")
+      }
+      await connection.send(frame)
+    } catch {
+      let failure = DaemonError(any: error)
+      if failure.word == .internalError {
+        context.logger.error(
+          "a request failed", metadata: ["method": "\(request.method)", "error": "\(error)"])
+      }
+      await send(error: failure, id: request.id)
+    }
+  }
+
+  private func dispatch(_ request: IncomingRequest) async throws -> WireFrame {
+    let isLine = await connection.speaksLines == true
+    guard clientName != nil || isLine || request.method == Hello.name else {
+      throw DaemonError(
+        .helloRequired, "'\(request.method.prefix(64))' came before 'hello'; greet first")
+    }
+    guard !context.signal.isStopping else {
+      throw DaemonError(.stopping, "the daemon is stopping", retryAfterMilliseconds: 1000)
+    }
+    switch request.method {
+    case Hello.name: return try await request.answer(Hello.self) { try hello($0) }
+    case Ping.name: return try await request.answer(Ping.self) { _ in Empty() }
+    case Status.name: return try await request.answer(Status.self) { _ in try await status() }
+    case Counts.name: return try await request.answer(Counts.self) { try counts($0) }
+    case Check.name: return try await request.answer(Check.self) { try await check($0) }
+    case Backfill.name: return try await request.answer(Backfill.self) { try await backfill($0) }
+    case JobList.name: return try await request.answer(JobList.self) { try await jobList($0) }
+    case JobCancel.name: return try await request.answer(JobCancel.self) { try await jobCancel($0) }
+    case JobWait.name:
+      return try await request.answer(JobWait.self) { try await jobWait($0, request.id) }
+    case TripletQuery.name:
+      return try await request.answer(TripletQuery.self) { try await query($0) }
+    case TripletGet.name:
+      return try await request.answerWithBody(TripletGet.self) { try await tripletGet($0) }
+    case WorkLease.name: return try await request.answer(WorkLease.self) { try await lease($0) }
+    case WorkRenew.name: return try await request.answer(WorkRenew.self) { try await renew($0) }
+    case WorkSubmit.name:
+      return try await request.answer(WorkSubmit.self) { try await submit($0, request.body) }
+    case WorkFail.name: return try await request.answer(WorkFail.self) { try await fail($0) }
+    case WorkRelease.name:
+      return try await request.answer(WorkRelease.self) { try await release($0) }
+    case StreamOpen.name:
+      return try await request.answer(StreamOpen.self) { try await streamOpen($0, request.id) }
+    case BatchGet.name:
+      return try await request.answerWithBody(BatchGet.self) { try await batchGet($0) }
+    case BatchDone.name: return try await request.answer(BatchDone.self) { try batchDone($0) }
+    case StreamClose.name: return try await request.answer(StreamClose.self) { try streamClose($0) }
+    default:
+      throw DaemonError(
+        .methodUnknown,
+        "no method '\(request.method.prefix(64))'; schema/wire/openrpc.json lists them")
+    }
+  }
+
+  private func hello(_ params: Hello.Params) throws(DaemonError) -> Hello.Result {
+    guard let version = Methods.protocolVersions.first(where: params.protocols.contains) else {
+      throw DaemonError(
+        .protocolUnsupported,
+        "the client speaks protocols \(params.protocols), this daemon "
+          + "\(Methods.protocolVersions); update the older of the two")
+    }
+    let offered = ["inline"]
+    if let missing = (params.requires ?? []).first(where: { !offered.contains($0) }) {
+      throw DaemonError(
+        .unsupported, "the client requires '\(missing.prefix(64))'; this daemon offers \(offered)")
+    }
+    clientName = String(params.client.prefix(64))
+    context.logger.debug(
+      "hello",
+      metadata: [
+        "session": "\(number)", "client": "\(clientName ?? "")",
+        "pid": "\(connection.peer.process)",
+      ])
+    return Hello.Result(
+      protocolVersion: version, server: "groundwelld \(DaemonSettings.version)",
+      store: context.store.uuid, capabilities: offered, limits: context.settings.limits)
+  }
+
+  // MARK: Messages out
+
+  /// Reports how far a waiting request is.
+  func sendProgress(_ id: RequestID, _ jobs: [JobInfo]) async {
+    let note = Request(
+      id: nil, method: Methods.progressName, params: JobProgress(request: id, jobs: jobs))
+    do throws(SchemaError) {
+      await connection.send(WireFrame(json: try JSONText.encode(note)))
+    } catch {
+      context.logger.error("a progress report failed", metadata: ["error": "\(error)"])
+    }
+  }
+
+  private func send(error: DaemonError, id: RequestID?, thenClose: Bool = false) async {
+    do throws(SchemaError) {
+      let json = try JSONText.encode(ErrorResponse(id: id, error: error.object))
+      await connection.send(WireFrame(json: json), thenClose: thenClose)
+    } catch {
+      context.logger.error("an error was not sent", metadata: ["error": "\(error)"])
+    }
+  }
+}

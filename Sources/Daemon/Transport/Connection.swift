@@ -1,0 +1,242 @@
+import Dispatch
+import Foundation
+import Schema
+import Store
+import Wire
+
+/// One client's socket: bytes in, messages out, and the other way round.
+///
+/// Speaks frames, or lines of JSON when the first byte is `{`. A client that breaks the layout
+/// loses its connection; one that does not read its answers is not read from, and loses it after
+/// ``Limits/stallSeconds``.
+actor Connection {
+  /// What a connection tells its owner.
+  enum Event: Sendable {
+    /// A whole message; `body` is empty on a line.
+    case message(json: [UInt8], body: [UInt8])
+    /// The layout was broken; the connection closes once the answer is sent.
+    case broken(SchemaError)
+    /// A client that speaks lines will send no more, and still reads its answers.
+    case ended
+    /// Over; nothing follows.
+    case closed
+  }
+
+  private static let readBytes = 1 << 16
+
+  private let executor: SerialQueueExecutor
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    // Safe: the executor lives as long as the actor that owns it.
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  /// Who is at the other end.
+  nonisolated let peer: PeerCredentials
+  private let socket: UnixSocket
+  private let limits: Limits
+  private let events: AsyncStream<Event>.Continuation
+  private var decoder: FrameDecoder
+  private var line: [UInt8] = []
+  /// Unknown until the first byte.
+  private(set) var speaksLines: Bool?
+  private var readSource: (any DispatchSourceRead)?
+  private var writeSource: (any DispatchSourceWrite)?
+  private var isReadPaused = false
+  /// Paused because the client does not read its answers, and so to be resumed.
+  private var isReadPausedForUnread = false
+  private var outgoing: [ArraySlice<UInt8>] = []
+  private var outgoingBytes = 0
+  private var lastProgress = ContinuousClock.now
+  private var isClosed = false
+  private var closesWhenSent = false
+
+  /// A connection over `socket`, and what happens on it; ``start()`` begins to read.
+  static func make(
+    _ socket: UnixSocket, limits: Limits
+  ) throws(WireError) -> (Connection, AsyncStream<Event>) {
+    try socket.setNonBlocking()
+    let (stream, continuation) = AsyncStream.makeStream(of: Event.self)
+    return (
+      Connection(socket, peer: try socket.peer(), limits: limits, events: continuation), stream
+    )
+  }
+
+  private init(
+    _ socket: UnixSocket, peer: PeerCredentials, limits: Limits,
+    events: AsyncStream<Event>.Continuation
+  ) {
+    self.socket = socket
+    self.peer = peer
+    self.limits = limits
+    self.events = events
+    executor = SerialQueueExecutor(label: "connection")
+    decoder = FrameDecoder(maximumBodyBytes: limits.maximumRequestBodyBytes, limits: limits)
+  }
+
+  /// Begins to read.
+  func start() {
+    let source = DispatchSource.makeReadSource(
+      fileDescriptor: socket.descriptor, queue: executor.queue)
+    source.setEventHandler { [weak self] in self?.assumeIsolated { $0.readable() } }
+    // The descriptor must outlive the source.
+    source.setCancelHandler { [socket] in withExtendedLifetime(socket) {} }
+    readSource = source
+    source.resume()
+  }
+
+  /// Sends a frame, or its JSON as a line.
+  func send(_ frame: WireFrame, thenClose: Bool = false) {
+    guard !isClosed, !closesWhenSent else { return }
+    closesWhenSent = thenClose
+    if speaksLines == true {
+      enqueue(frame.json + [UInt8(ascii: "\n")])
+    } else {
+      enqueue(frame.header + frame.json)
+      if !frame.body.isEmpty { enqueue(frame.body) }
+    }
+    writable()
+  }
+
+  /// Ends the connection when it has stood still for too long with work half done.
+  func closeIfStalled(now: ContinuousClock.Instant) {
+    let isWaiting = !outgoing.isEmpty || decoder.isMidFrame || !line.isEmpty
+    guard isWaiting, !isClosed, now - lastProgress > .seconds(limits.stallSeconds) else { return }
+    close()
+  }
+
+  /// Ends the connection.
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    readSource?.cancel()
+    if isReadPaused { readSource?.resume() }
+    writeSource?.cancel()
+    socket.shutdown()
+    outgoing = []
+    events.yield(.closed)
+    events.finish()
+  }
+
+  private func readable() {
+    guard !isClosed else { return }
+    do throws(WireError) {
+      let wanted = max(Self.readBytes, min(decoder.missingBytes, 1 << 20))
+      switch try socket.receive(maximumBytes: wanted) {
+      case .nothing: return
+      case .end: end()
+      case .bytes(let bytes, let descriptors, let lost):
+        descriptors.forEach { Foundation.close($0) }
+        guard descriptors.isEmpty, !lost else {
+          return fail(SchemaError(.badFrame, "a descriptor came where none is expected"))
+        }
+        lastProgress = .now
+        if speaksLines == nil { speaksLines = bytes.first == UInt8(ascii: "{") }
+        if speaksLines == true { takeLines(bytes) } else { takeFrames(bytes) }
+      }
+    } catch {
+      close()
+    }
+  }
+
+  /// A client of frames that sends no more is gone; one of lines (`socat`) may still listen.
+  private func end() {
+    guard speaksLines == true else { return close() }
+    pauseReading()
+    events.yield(.ended)
+  }
+
+  private func takeFrames(_ bytes: [UInt8]) {
+    decoder.append(bytes)
+    do throws(SchemaError) {
+      while let frame = try decoder.next() {
+        guard frame.descriptorCount == 0 else {
+          throw SchemaError(
+            .badFrame, "a frame announces \(frame.descriptorCount) descriptors; none is expected")
+        }
+        events.yield(.message(json: frame.json, body: frame.body))
+      }
+    } catch {
+      fail(error)
+    }
+  }
+
+  private func takeLines(_ bytes: [UInt8]) {
+    var rest = bytes[...]
+    while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+      line += rest[..<end]
+      rest = rest[(end + 1)...]
+      guard line.count <= limits.maximumJsonBytes else { break }
+      if !line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
+        events.yield(.message(json: line, body: []))
+      }
+      line = []
+    }
+    line += rest
+    if line.count > limits.maximumJsonBytes {
+      fail(
+        SchemaError(
+          .badFrame, "a line of more than \(limits.maximumJsonBytes) bytes; at most that"))
+    }
+  }
+
+  /// Reads no more; whoever answers closes behind the answer.
+  private func fail(_ error: SchemaError) {
+    pauseReading()
+    events.yield(.broken(error))
+  }
+
+  private func enqueue(_ bytes: [UInt8]) {
+    if outgoing.isEmpty { lastProgress = .now }
+    outgoing.append(bytes[...])
+    outgoingBytes += bytes.count
+    if outgoingBytes > limits.maximumUnreadBytes, !isReadPaused {
+      isReadPausedForUnread = true
+      pauseReading()
+    }
+  }
+
+  private func writable() {
+    guard !isClosed else { return }
+    do throws(WireError) {
+      while let first = outgoing.first {
+        let sent = try socket.send(first)
+        guard sent > 0 else { return waitUntilWritable() }
+        lastProgress = .now
+        outgoingBytes -= sent
+        if sent == first.count {
+          outgoing.removeFirst()
+        } else {
+          outgoing[0] = first.dropFirst(sent)
+        }
+      }
+      writeSource?.cancel()
+      writeSource = nil
+      if closesWhenSent { close() } else if isReadPausedForUnread { resumeReading() }
+    } catch {
+      close()
+    }
+  }
+
+  private func waitUntilWritable() {
+    guard writeSource == nil else { return }
+    let source = DispatchSource.makeWriteSource(
+      fileDescriptor: socket.descriptor, queue: executor.queue)
+    source.setEventHandler { [weak self] in self?.assumeIsolated { $0.writable() } }
+    source.setCancelHandler { [socket] in withExtendedLifetime(socket) {} }
+    writeSource = source
+    source.resume()
+  }
+
+  private func pauseReading() {
+    guard !isReadPaused, !isClosed else { return }
+    isReadPaused = true
+    readSource?.suspend()
+  }
+
+  private func resumeReading() {
+    guard isReadPaused, !isClosed else { return }
+    isReadPaused = false
+    isReadPausedForUnread = false
+    readSource?.resume()
+  }
+}

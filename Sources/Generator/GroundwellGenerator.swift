@@ -1,0 +1,14 @@
+package import ArgumentParser
+
+/// The program `groundwell-generator`.
+@main
+package struct GroundwellGenerator: ParsableCommand {
+  package static let configuration = CommandConfiguration(
+    commandName: "groundwell-generator",
+    abstract: "Makes triplets for groundwelld, and shows how.",
+    subcommands: [
+      WorkCommand.self, ScenesCommand.self, CategoriesCommand.self, BenchScenesCommand.self,
+    ])
+
+  package init() {}
+}

@@ -1,0 +1,91 @@
+import GRDB
+import Schema
+
+extension Catalog {
+  /// Loads what the store answers from memory.
+  func loadIndex() throws(StoreError) -> StoreIndex {
+    let state = try onDatabase("loading counts") {
+      try queue.read { db in
+        var state = StoreIndex.State()
+        state.snapshot = try Int64.fetchOne(db, sql: "SELECT last_sequence FROM store") ?? 0
+        state.lastRemoval = try lastRemoval(db)
+        state.tripletCount = try count(
+          db, "triplet WHERE deleted_sequence IS NULL AND quarantined_sequence IS NULL")
+        state.quarantinedCount = try count(
+          db, "triplet WHERE deleted_sequence IS NULL AND quarantined_sequence IS NOT NULL")
+        for row in try Row.fetchAll(db, sql: "SELECT id, committed_bytes FROM pack") {
+          state.packEnds[row["id"]] = row["committed_bytes"]
+        }
+        try loadCategories(db, &state)
+        let active = JobList.Params(state: .active)
+        for job in try WorkQueue.jobs(db, active, limit: Int(Int32.max)) {
+          state.jobs[job.job] = job
+        }
+        return state
+      }
+    }
+    return StoreIndex(state)
+  }
+
+  private func lastRemoval(_ db: Database) throws -> Int64 {
+    try Int64.fetchOne(
+      db,
+      sql: """
+        SELECT max(coalesce((SELECT max(deleted_sequence) FROM triplet), 0),
+          coalesce((SELECT max(quarantined_sequence) FROM triplet), 0))
+        """) ?? 0
+  }
+
+  private func count(_ db: Database, _ what: String) throws -> Int {
+    try Int.fetchOne(db, sql: "SELECT count(*) FROM \(what)") ?? 0
+  }
+
+  private func loadCategories(_ db: Database, _ state: inout StoreIndex.State) throws {
+    let lists = try liveLists(db)
+    for row in try Row.fetchAll(db, sql: "SELECT id, name, target FROM category") {
+      let id: Int64 = row["id"]
+      let name = try CategoryName(row["name"] as String)
+      state.rows[name] = id
+      state.entries[id] = StoreIndex.Entry(
+        name: name, target: row["target"], instances: lists[id]?.instances ?? 0,
+        list: CategoryList(lists[id]?.ids ?? []))
+    }
+  }
+
+  /// Every category's live triplets and masks, counted afresh from the masks.
+  func liveLists(_ db: Database) throws -> [Int64: (ids: [UInt32], instances: Int)] {
+    var lists: [Int64: (ids: [UInt32], instances: Int)] = [:]
+    let rows = try Row.fetchCursor(
+      db,
+      sql: """
+        SELECT category, triplet FROM mask JOIN triplet ON triplet.id = mask.triplet
+        WHERE deleted_sequence IS NULL AND quarantined_sequence IS NULL
+        ORDER BY category, triplet
+        """)
+    while let row = try rows.next() {
+      let (category, triplet): (Int64, Int64) = (row[0], row[1])
+      let id = UInt32(truncatingIfNeeded: triplet)
+      lists[category, default: ([], 0)].instances += 1
+      if lists[category]?.ids.last != id { lists[category]?.ids.append(id) }
+    }
+    return lists
+  }
+
+  /// One category's triplets as they were at `snapshot`, those removed since included.
+  func list(category: Int64, at snapshot: Int64) throws(StoreError) -> CategoryList {
+    let ids = try onDatabase("reading a snapshot") {
+      try queue.read { db in
+        try Int64.fetchAll(
+          db,
+          sql: """
+            SELECT DISTINCT triplet FROM mask JOIN triplet ON triplet.id = mask.triplet
+            WHERE category = ?1 AND triplet <= ?2
+              AND (deleted_sequence IS NULL OR deleted_sequence > ?2)
+              AND (quarantined_sequence IS NULL OR quarantined_sequence > ?2)
+            ORDER BY triplet
+            """, arguments: [category, snapshot])
+      }
+    }
+    return CategoryList(ids.map { UInt32(truncatingIfNeeded: $0) })
+  }
+}

@@ -1,0 +1,43 @@
+public import Schema
+
+/// A triplet that is checked and encoded, ready to be written.
+///
+/// Made on the caller's thread, so that the store's queue only writes.
+public struct EncodedTriplet: Sendable {
+  let width: Int
+  let height: Int
+  let prompt: String
+  let provenance: Provenance
+  let masks: [MaskInfo]
+  let blobs: [EncodedBlob]
+
+  /// Checks and encodes a triplet.
+  ///
+  /// - Throws: ``StoreError/Code/invalidArgument`` when a rule of ``Schema/Triplet/validate(_:)``
+  ///   is broken.
+  public init(_ triplet: Triplet) throws(StoreError) {
+    do throws(SchemaError) {
+      try triplet.validate()
+    } catch {
+      throw StoreError(.invalidArgument, error.message, cause: error)
+    }
+    width = triplet.image.width
+    height = triplet.image.height
+    prompt = triplet.prompt
+    provenance = triplet.provenance
+    masks = triplet.masks.map { entry in
+      var info = entry.info
+      info.pixelCount = entry.mask.pixelCount
+      return info
+    }
+    blobs = [BlobCodec.encode(triplet.image)] + triplet.masks.map { BlobCodec.encode($0.mask) }
+  }
+
+  /// The records to append for this triplet under the identity `id`.
+  func records(_ id: TripletID) -> [PackRecord] {
+    blobs.enumerated().map { index, blob in
+      PackRecord(
+        kind: index == 0 ? .image : .mask, ordinal: max(0, index - 1), triplet: id, blob: blob)
+    }
+  }
+}

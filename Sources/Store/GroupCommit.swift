@@ -1,0 +1,187 @@
+import GRDB
+import Schema
+
+/// One commit of many changes: blobs, one sync, one transaction, then memory.
+///
+/// A change that is refused (a stale token, say) fails alone; a failing disk fails them all, and
+/// what was appended for them is forgotten.
+struct GroupCommit {
+  private let catalog: Catalog
+  private let index: StoreIndex
+  private let now: Int64
+
+  /// Set when the disk may hold less than was written to it.
+  private(set) var fatal: StoreError?
+  /// What has changed, once it has.
+  private(set) var change: StoreChange?
+
+  init(catalog: Catalog, index: StoreIndex, now: Int64) {
+    self.catalog = catalog
+    self.index = index
+    self.now = now
+  }
+
+  /// Makes the changes; the result has an error for each that was not made.
+  mutating func run(_ writes: [PendingWrite], _ writer: inout PackWriter) -> [StoreError?] {
+    var errors = [StoreError?](repeating: nil, count: writes.count)
+    guard !writes.isEmpty else { return errors }
+    do throws(StoreError) {
+      var sequence = index.read { $0.snapshot }
+      let blobs = try append(writes, &errors, &sequence, &writer)
+      try transact(writes, blobs, &errors, sequence, &writer)
+    } catch {
+      for position in errors.indices where errors[position] == nil { errors[position] = error }
+      do throws(StoreError) { try writer.rollBack() } catch { fatal = error }
+    }
+    return errors
+  }
+
+  private mutating func append(
+    _ writes: [PendingWrite], _ errors: inout [StoreError?], _ sequence: inout Int64,
+    _ writer: inout PackWriter
+  ) throws(StoreError) -> [Int: (id: TripletID, places: [BlobPlace])] {
+    var blobs: [Int: (id: TripletID, places: [BlobPlace])] = [:]
+    for (position, write) in writes.enumerated() {
+      guard let triplet = write.triplet else { continue }
+      do throws(StoreError) {
+        let isWanted = try onDatabase("checking a submission") {
+          try catalog.queue.read(write.isWanted)
+        }
+        guard isWanted else { continue }
+      } catch {
+        errors[position] = error
+        continue
+      }
+      sequence += 1
+      var places: [BlobPlace] = []
+      for record in triplet.records(sequence) { places.append(try writer.append(record)) }
+      blobs[position] = (sequence, places)
+    }
+    do throws(StoreError) {
+      try writer.sync()
+    } catch {
+      // After a failed sync the kernel may drop the pages and report success the next time.
+      fatal = error
+      throw error
+    }
+    return blobs
+  }
+
+  private mutating func transact(
+    _ writes: [PendingWrite], _ blobs: [Int: (id: TripletID, places: [BlobPlace])],
+    _ errors: inout [StoreError?], _ sequence: Int64, _ writer: inout PackWriter
+  ) throws(StoreError) {
+    var context = CommitContext(sequence: sequence, now: now)
+    var jobs: [JobInfo] = []
+    var targets: [(Int64, CategoryName, Int)] = []
+    let refused = errors
+    let (pack, packBytes, isSealed) = (writer.number, writer.endBytes, writer.isSealed)
+    var made = errors
+    try onDatabase("committing") {
+      try catalog.queue.writeWithoutTransaction { db in
+        try db.inTransaction(.immediate) {
+          if !blobs.isEmpty {
+            try rememberPack(db, pack, packBytes, isSealed)
+          }
+          for (position, write) in writes.enumerated() where refused[position] == nil {
+            made[position] = try attempt(db, write, blobs[position], &context)
+          }
+          try db.execute(
+            sql: "UPDATE store SET last_sequence = ?", arguments: [context.sequence])
+          jobs = try changedJobs(db, context)
+          targets = try changedTargets(db, context)
+          return .commit
+        }
+      }
+    }
+    errors = made
+    writer.commit()
+    index.update { $0.follow(context, jobs, targets, packBytes: packBytes, pack: pack) }
+    change = StoreChange(jobs: context.jobs, hasNewTriplets: !context.added.isEmpty)
+  }
+
+  /// Tries one change; a refusal undoes it alone, a failing database throws.
+  private func attempt(
+    _ db: Database, _ write: PendingWrite, _ blobs: (id: TripletID, places: [BlobPlace])?,
+    _ context: inout CommitContext
+  ) throws -> StoreError? {
+    let before = context
+    do {
+      try db.inSavepoint {
+        try write.apply(db, blobs, &context)
+        return .commit
+      }
+      return nil
+    } catch {
+      let sequence = context.sequence
+      context = before
+      // A number that was given out is not used again.
+      context.sequence = sequence
+      let failure = StoreError.database(error, "a change")
+      guard failure.code != .unwritable, failure.code != .corrupt else { throw failure }
+      return failure
+    }
+  }
+
+  private func rememberPack(
+    _ db: Database, _ pack: Int, _ bytes: Int, _ isSealed: Bool
+  ) throws {
+    try db.execute(
+      sql: """
+        INSERT INTO pack (id, committed_bytes, is_sealed) VALUES (?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET committed_bytes = excluded.committed_bytes,
+          is_sealed = excluded.is_sealed
+        """, arguments: [pack, bytes, isSealed])
+  }
+
+  private func changedJobs(_ db: Database, _ context: CommitContext) throws -> [JobInfo] {
+    guard !context.jobs.isEmpty else { return [] }
+    return try WorkQueue.jobs(
+      db, JobList.Params(jobs: context.jobs.sorted()), limit: context.jobs.count)
+  }
+
+  private func changedTargets(
+    _ db: Database, _ context: CommitContext
+  ) throws -> [(Int64, CategoryName, Int)] {
+    try context.categories.sorted().compactMap { row in
+      try Row.fetchOne(db, sql: "SELECT name, target FROM category WHERE id = ?", arguments: [row])
+        .map { (row, try CategoryName($0["name"] as String), $0["target"]) }
+    }
+  }
+}
+
+extension StoreIndex.State {
+  /// Follows a transaction that has committed.
+  mutating func follow(
+    _ context: CommitContext, _ changedJobs: [JobInfo],
+    _ targets: [(row: Int64, name: CategoryName, target: Int)], packBytes: Int, pack: Int
+  ) {
+    for (row, name, target) in targets {
+      rows[name] = row
+      entries[row, default: .init(name: name, target: 0, instances: 0, list: CategoryList())]
+        .target = target
+    }
+    for added in context.added {
+      tripletCount += 1
+      for (row, _, instances) in added.categories {
+        entries[row]?.instances += instances
+        entries[row]?.list.append(added.triplet)
+      }
+    }
+    for (triplet, sequence, categories) in context.quarantined {
+      tripletCount -= 1
+      quarantinedCount += 1
+      lastRemoval = sequence
+      for (row, instances) in categories {
+        entries[row]?.instances -= instances
+        if let list = entries[row]?.list { entries[row]?.list = list.removing(triplet) }
+      }
+    }
+    for job in changedJobs { jobs[job.job] = job.state == .active ? job : nil }
+    if pack > 0 { packEnds[pack] = packBytes }
+    snapshot = context.sequence
+  }
+
+  /// Bytes of all packs.
+  var packBytes: Int { packEnds.values.reduce(0, +) }
+}

@@ -1,0 +1,84 @@
+import Foundation
+private import GRDB
+
+/// A failure of the store that a caller can act on.
+public struct StoreError: Error, Sendable {
+  /// What kind of failure this is; the daemon maps each to one word on the wire.
+  public enum Code: String, Sendable {
+    /// Another process owns the store.
+    case locked
+    /// A newer version of the program wrote the store.
+    case newerVersion
+    /// Bytes on disk are not what was written.
+    case corrupt
+    /// The disk is full, read-only or failing; nothing of the change was kept.
+    case unwritable
+    /// A value is outside its documented range.
+    case invalidArgument
+    /// The store has no such category.
+    case categoryUnknown
+    /// The store has no such triplet.
+    case tripletUnknown
+    /// The store has no such job.
+    case jobUnknown
+    /// The job has no such item, or nobody has leased it.
+    case itemUnknown
+    /// The item belongs to a later lease, or its job is cancelled.
+    case tokenStale
+    /// The snapshot is later than the newest, or from another store.
+    case snapshotGone
+  }
+
+  /// The kind of failure.
+  public let code: Code
+  /// One sentence: what failed, on which file or id, expected against found, what to do.
+  public let message: String
+  /// The error below this one, if there was one.
+  public let cause: (any Error)?
+
+  /// Creates an error.
+  public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.cause = cause
+  }
+
+  /// A refused system call, with the reason that `errno` gives.
+  static func system(_ call: String, _ path: String, errno number: Int32) -> StoreError {
+    // Safe: the text is copied before another call can change it.
+    let reason = unsafe String(cString: strerror(number))
+    return StoreError(.unwritable, "\(path): \(call) failed: \(reason) (\(number))")
+  }
+
+  /// What an error of the database means for a caller.
+  static func database(_ error: any Error, _ doing: String) -> StoreError {
+    if let error = error as? StoreError { return error }
+    guard let error = error as? DatabaseError else {
+      return StoreError(.unwritable, "catalog: \(doing) failed: \(error)", cause: error)
+    }
+    switch error.resultCode {
+    case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+      return StoreError(
+        .corrupt, "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")",
+        cause: error)
+    default:
+      return StoreError(
+        .unwritable, "catalog.sqlite: \(doing) failed: \(error.message ?? "no reason given")",
+        cause: error)
+    }
+  }
+}
+
+extension StoreError: CustomStringConvertible {
+  /// `corrupt: 000001.pack: …`.
+  public var description: String { "\(code.rawValue): \(message)" }
+}
+
+/// Runs a piece of database work and gives its failures this module's type.
+func onDatabase<T>(_ doing: String, _ body: () throws -> T) throws(StoreError) -> T {
+  do {
+    return try body()
+  } catch {
+    throw StoreError.database(error, doing)
+  }
+}

@@ -1,0 +1,111 @@
+import GRDB
+public import Schema
+
+extension TripletStore {
+  /// Problems that one check reports at most.
+  private static let maximumProblems = 100
+  /// Triplets whose blobs are read between two looks at the catalog.
+  private static let pageRows = 256
+
+  /// Compares counts in memory and in the catalog with a recount, and with `isDeep` reads every
+  /// blob; damaged triplets are set aside.
+  ///
+  /// Everything but the blobs is compared at one moment, so the answer is exact while others
+  /// write.
+  public nonisolated func check(isDeep: Bool) async throws(StoreError) -> Check.Result {
+    var result = try await recount()
+    guard isDeep else { return result }
+    var after: TripletID = 0
+    while true {
+      let page = try await page(after: after)
+      guard let last = page.last else { return result }
+      after = last
+      for id in page {
+        do throws(StoreError) {
+          let triplet = try await triplet(id)
+          result.blobsRead += 1 + triplet.masks.count
+        } catch {
+          guard error.code == .corrupt else { throw error }
+          if !result.quarantined.contains(id) { result.quarantined.append(id) }
+          if result.problems.count < Self.maximumProblems {
+            result.problems.append(error.message)
+          }
+        }
+      }
+    }
+  }
+
+  private func page(after: TripletID) throws(StoreError) -> [TripletID] {
+    try read("listing triplets") { db in
+      try TripletID.fetchAll(
+        db,
+        sql: """
+          SELECT id FROM triplet WHERE id > ? AND deleted_sequence IS NULL
+            AND quarantined_sequence IS NULL ORDER BY id LIMIT ?
+          """, arguments: [after, Self.pageRows])
+    }
+  }
+
+  private func recount() throws(StoreError) -> Check.Result {
+    let state = index.read { $0 }
+    return try read("a recount") { db in
+      var problems: [String] = []
+      let lists = try catalog.liveLists(db)
+      for row in try Row.fetchAll(db, sql: "SELECT id, name, stock, instances FROM category") {
+        let id: Int64 = row["id"]
+        let (ids, instances) = lists[id] ?? ([], 0)
+        let catalog: (Int, Int) = (row["stock"], row["instances"])
+        let memory = (state.entries[id]?.list.count ?? -1, state.entries[id]?.instances ?? -1)
+        if catalog != (ids.count, instances) || memory != (ids.count, instances) {
+          problems.append(
+            "category '\(row["name"] as String)': a recount gives stock \(ids.count) and "
+              + "instances \(instances), the catalog says \(catalog), memory \(memory)")
+        }
+      }
+      problems += try partial(db) + jobs(db)
+      let live = "deleted_sequence IS NULL AND quarantined_sequence IS NULL"
+      let triplets = try Int.fetchOne(db, sql: "SELECT count(*) FROM triplet WHERE \(live)") ?? 0
+      if triplets != state.tripletCount {
+        problems.append("a recount gives \(triplets) triplets, memory \(state.tripletCount)")
+      }
+      return Check.Result(
+        triplets: triplets, masks: lists.values.reduce(0) { $0 + $1.instances }, blobsRead: 0,
+        problems: Array(problems.prefix(Self.maximumProblems)),
+        quarantined: try TripletID.fetchAll(
+          db,
+          sql: """
+            SELECT id FROM triplet WHERE quarantined_sequence IS NOT NULL
+              AND deleted_sequence IS NULL ORDER BY id
+            """))
+    }
+  }
+
+  private nonisolated func partial(_ db: Database) throws -> [String] {
+    try TripletID.fetchAll(
+      db,
+      sql: """
+        SELECT id FROM triplet WHERE NOT EXISTS (SELECT 1 FROM mask WHERE triplet = triplet.id)
+        LIMIT ?
+        """, arguments: [Self.maximumProblems]
+    ).map { "triplet \($0) has no mask" }
+      + Row.fetchAll(db, sql: "PRAGMA foreign_key_check").prefix(Self.maximumProblems).map {
+        "a row of '\($0[0] as String)' refers to a row of '\($0[2] as String)' that is not there"
+      }
+  }
+
+  private nonisolated func jobs(_ db: Database) throws -> [String] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT job.id, done_count, parked_count,
+          count(iif(work_item.state = 'done', 1, NULL)) AS done,
+          count(iif(work_item.state = 'parked', 1, NULL)) AS parked
+        FROM job LEFT JOIN work_item ON work_item.job = job.id GROUP BY job.id
+        HAVING done <> done_count OR parked <> parked_count LIMIT ?
+        """, arguments: [Self.maximumProblems]
+    ).map {
+      "job \($0["id"] as Int64): \($0["done"] as Int) items are done and \($0["parked"] as Int) "
+        + "parked, the job says \($0["done_count"] as Int) and \($0["parked_count"] as Int)"
+    }
+  }
+}

@@ -1,0 +1,217 @@
+public import Schema
+
+/// What a stream sees: the lists of its categories as they are at one snapshot.
+public struct SnapshotView: Sendable {
+  /// One category.
+  public struct Category: Sendable {
+    /// Its name.
+    public let name: CategoryName
+    /// Triplets it has at the snapshot.
+    public let count: Int
+    fileprivate let list: CategoryList
+  }
+
+  /// The change-sequence number.
+  public let snapshot: Int64
+  /// The categories in the order asked for.
+  public let categories: [Category]
+
+  /// The triplet at a place of a category's list, in constant time.
+  ///
+  /// - Precondition: `item` is below the category's count.
+  public func triplet(category: Int, item: Int) -> TripletID {
+    let entry = categories[category]
+    precondition(item < entry.count, "item \(item) of \(entry.count) in '\(entry.name)'")
+    return entry.list[item]
+  }
+}
+
+/// What `status` tells of a store.
+public struct StoreSummary: Sendable {
+  /// The last change-sequence number.
+  public let snapshot: Int64
+  /// Live triplets.
+  public let triplets: Int
+  /// Triplets set aside.
+  public let quarantined: Int
+  /// Categories known.
+  public let categories: Int
+  /// Bytes of all packs.
+  public let packBytes: Int
+  /// Jobs that are not finished.
+  public let activeJobs: [JobInfo]
+}
+
+extension TripletStore {
+  /// The figures of the store, from memory.
+  public nonisolated var summary: StoreSummary {
+    index.read { state in
+      StoreSummary(
+        snapshot: state.snapshot, triplets: state.tripletCount,
+        quarantined: state.quarantinedCount, categories: state.entries.count,
+        packBytes: state.packBytes, activeJobs: state.jobs.values.sorted { $0.job < $1.job })
+    }
+  }
+
+  /// The version of the catalog that this code writes.
+  public nonisolated var catalogVersion: Int { Catalog.version }
+
+  /// Counts of categories, from memory, by name.
+  ///
+  /// - Throws: ``StoreError/Code/categoryUnknown`` naming the first that the store does not know.
+  public nonisolated func counts(
+    _ categories: [CategoryName]? = nil, minimum: Int = 0
+  ) throws(StoreError) -> Counts.Result {
+    let state = index.read { $0 }
+    var pending: [CategoryName: Int] = [:]
+    for job in state.jobs.values {
+      pending[job.category, default: 0] += job.items - job.done - job.parked
+    }
+    var entries = Array(state.entries.values)
+    if let categories {
+      entries = []
+      for name in categories {
+        guard let row = state.rows[name], let entry = state.entries[row] else {
+          throw Self.unknown(name)
+        }
+        entries.append(entry)
+      }
+    }
+    let counts = entries.map { entry in
+      let stock = entry.list.count(upTo: state.snapshot)
+      return CategoryCount(
+        category: entry.name, stock: stock, instances: entry.instances, target: entry.target,
+        pending: pending[entry.name] ?? 0,
+        shortfall: max(0, max(entry.target, minimum) - stock))
+    }
+    return Counts.Result(
+      snapshot: state.snapshot, triplets: state.tripletCount,
+      categories: counts.sorted { $0.category < $1.category })
+  }
+
+  /// The lists of `categories` (all that are not empty when nil) at `snapshot` (now when nil).
+  ///
+  /// - Throws: ``StoreError/Code/categoryUnknown``, ``StoreError/Code/snapshotGone``.
+  public func view(
+    _ categories: [CategoryName]?, at snapshot: Int64? = nil
+  ) throws(StoreError) -> SnapshotView {
+    let state = index.read { $0 }
+    let snapshot = snapshot ?? state.snapshot
+    guard (0...state.snapshot).contains(snapshot) else {
+      throw StoreError(
+        .snapshotGone,
+        "snapshot \(snapshot) is not in this store, whose newest is \(state.snapshot)")
+    }
+    var entries: [SnapshotView.Category] = []
+    for name in categories ?? state.rows.keys.sorted() {
+      guard let row = state.rows[name], let entry = state.entries[row] else {
+        throw Self.unknown(name)
+      }
+      // What was removed since is missing in memory, and must be seen at an older snapshot.
+      let list =
+        snapshot >= state.lastRemoval
+        ? entry.list : try catalog.list(category: row, at: snapshot)
+      let count = list.count(upTo: snapshot)
+      if categories != nil || count > 0 {
+        entries.append(.init(name: name, count: count, list: list))
+      }
+    }
+    return SnapshotView(snapshot: snapshot, categories: entries)
+  }
+
+  /// Reads one triplet with everything it has, its bytes checked.
+  ///
+  /// - Throws: ``StoreError/Code/tripletUnknown``; ``StoreError/Code/corrupt`` after setting a
+  ///   triplet aside whose bytes are not what was written.
+  public nonisolated func triplet(
+    _ id: TripletID
+  ) async throws(StoreError) -> (info: TripletInfo, image: RGBImage, masks: [BinaryMask]) {
+    guard let first = try await triplets([id]).first else { throw Self.noTriplet(id) }
+    return first
+  }
+
+  /// Reads several triplets, in the order asked for; see ``triplet(_:)``.
+  public nonisolated func triplets(
+    _ ids: [TripletID]
+  ) async throws(StoreError) -> [(info: TripletInfo, image: RGBImage, masks: [BinaryMask])] {
+    let stored = try await stored(ids)
+    var triplets: [(info: TripletInfo, image: RGBImage, masks: [BinaryMask])] = []
+    triplets.reserveCapacity(ids.count)
+    for triplet in stored {
+      do throws(StoreError) {
+        triplets.append(try decode(triplet))
+      } catch {
+        guard error.code == .corrupt, !triplet.isQuarantined else { throw error }
+        try await quarantine(triplet.info.triplet)
+        throw error
+      }
+    }
+    return triplets
+  }
+
+  private func stored(_ ids: [TripletID]) throws(StoreError) -> [StoredTriplet] {
+    try read("reading triplets") { db in
+      try ids.map { id in
+        guard let triplet = try storedTriplet(db, id) else { throw Self.noTriplet(id) }
+        return triplet
+      }
+    }
+  }
+
+  private nonisolated func decode(
+    _ triplet: StoredTriplet
+  ) throws(StoreError) -> (info: TripletInfo, image: RGBImage, masks: [BinaryMask]) {
+    let info = triplet.info
+    guard !triplet.isQuarantined else {
+      throw StoreError(
+        .corrupt, "triplet \(info.triplet) was set aside because its bytes are damaged")
+    }
+    let image = try BlobCodec.image(
+      packs.blob(triplet.image, of: info.triplet), width: info.width, height: info.height,
+      of: info.triplet)
+    var masks: [BinaryMask] = []
+    for place in triplet.masks {
+      masks.append(
+        try BlobCodec.mask(
+          packs.blob(place, of: info.triplet), width: info.width, height: info.height,
+          of: info.triplet))
+    }
+    return (info, image, masks)
+  }
+
+  /// Lists triplets that meet every condition given.
+  ///
+  /// - Throws: ``StoreError/Code/categoryUnknown``, ``StoreError/Code/invalidArgument``.
+  public func query(_ query: TripletQuery.Params) throws(StoreError) -> TripletQuery.Result {
+    let limit = query.limit ?? 100
+    guard (1...Limits.standard.maximumQueryRows).contains(limit) else {
+      throw StoreError(
+        .invalidArgument,
+        "limit is \(limit); expected 1 to \(Limits.standard.maximumQueryRows)")
+    }
+    if let category = query.category {
+      guard index.read({ $0.rows[category] }) != nil else { throw Self.unknown(category) }
+    }
+    return try read("a query") { db in
+      let ids = try queryTriplets(db, query, limit: limit)
+      let triplets = try ids.prefix(limit).compactMap { try storedTriplet(db, $0)?.info }
+      return TripletQuery.Result(
+        triplets: triplets, next: ids.count > limit ? triplets.last?.triplet : nil)
+    }
+  }
+
+  private func quarantine(_ id: TripletID) async throws(StoreError) {
+    _ = try await write { db, _, context in try quarantineTriplet(db, id, &context) }
+  }
+
+  private static func unknown(_ name: CategoryName) -> StoreError {
+    StoreError(
+      .categoryUnknown,
+      "no category '\(name)' in this store; 'groundwell counts' lists them, "
+        + "'groundwell backfill' makes one")
+  }
+
+  private static func noTriplet(_ id: TripletID) -> StoreError {
+    StoreError(.tripletUnknown, "no triplet \(id) in this store")
+  }
+}

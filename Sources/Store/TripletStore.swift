@@ -1,0 +1,151 @@
+import Foundation
+import GRDB
+import Schema
+import Synchronization
+
+/// The store of one daemon: triplets, their blobs, counts, and the queue of work.
+///
+/// Every change goes through one queue, which gathers what has come in meanwhile, writes its
+/// blobs, waits for the disk once, and commits the catalog once: many writers share one sync. A
+/// change is acknowledged (its call returns) only then. Counts, lists and snapshots are answered
+/// from memory and never wait for the disk.
+///
+/// - Note: One process at a time; ``open(_:clock:)`` refuses a store that another one holds.
+public actor TripletStore {
+  private let executor: SerialQueueExecutor
+  /// The store's own queue; its calls block on the disk.
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    // Safe: the executor lives as long as the actor that owns it.
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  /// The folder.
+  public nonisolated let path: String
+  /// The identity of the store.
+  public nonisolated let uuid: String
+  nonisolated let index: StoreIndex
+  nonisolated let packs: PackFolder
+  let catalog: Catalog
+
+  /// Held until ``close()``.
+  private var lock: StoreLock?
+  private let clock: @Sendable () -> Int64
+  private let onChange: @Sendable (StoreChange) -> Void
+  private var writer: PackWriter
+  private var pending: [PendingWrite] = []
+  private var isFlushScheduled = false
+  /// Set when the disk refused a sync: what it holds is unknown until the store is opened again.
+  private var failure: StoreError?
+
+  /// Opens the store in the folder `path`, creating it, and makes good after a crash.
+  ///
+  /// - Parameters:
+  ///   - clock: microseconds since 1970.
+  ///   - onChange: called behind every commit, on the store's queue.
+  /// - Throws: ``StoreError/Code/locked``, ``StoreError/Code/newerVersion``,
+  ///   ``StoreError/Code/corrupt``, ``StoreError/Code/unwritable``.
+  public init(
+    _ path: String, clock: @escaping @Sendable () -> Int64 = TripletStore.systemClock,
+    onChange: @escaping @Sendable (StoreChange) -> Void = { _ in }
+  ) throws(StoreError) {
+    try Self.createFolder(path + "/packs")
+    lock = try StoreLock(path)
+    executor = SerialQueueExecutor(label: "store")
+    catalog = try Catalog(path + "/catalog.sqlite", now: clock())
+    packs = PackFolder(path + "/packs", store: catalog.uuid)
+    writer = try Recovery.run(catalog, packs, now: clock())
+    index = try catalog.loadIndex()
+    self.path = path
+    self.clock = clock
+    self.onChange = onChange
+    uuid = catalog.uuid.uuidString.lowercased()
+  }
+
+  /// Microseconds since 1970 by the system's clock.
+  public static let systemClock: @Sendable () -> Int64 = {
+    Int64(Date().timeIntervalSince1970 * 1_000_000)
+  }
+
+  private static func createFolder(_ path: String) throws(StoreError) {
+    do {
+      try FileManager.default.createDirectory(
+        atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw StoreError(
+        .unwritable, "\(path) cannot be created: \(error.localizedDescription)", cause: error)
+    }
+  }
+
+  // MARK: Changes
+
+  /// Makes a change together with whatever else waits, and returns when it is durable.
+  func write<T: Sendable>(
+    _ triplet: EncodedTriplet? = nil,
+    isWanted: @escaping @Sendable (Database) throws -> Bool = { _ in false },
+    _ apply:
+      @escaping @Sendable (Database, (id: TripletID, places: [BlobPlace])?, inout CommitContext)
+      throws -> T
+  ) async throws(StoreError) -> T {
+    let outcome: Result<T, StoreError> = await withCheckedContinuation { continuation in
+      let result = Mutex<T?>(nil)
+      pending.append(
+        PendingWrite(
+          triplet: triplet, isWanted: isWanted,
+          apply: { db, blobs, context in
+            let value = try apply(db, blobs, &context)
+            result.withLock { $0 = value }
+          },
+          finish: { error in
+            let value = result.withLock { $0 }
+            if error == nil, let value {
+              continuation.resume(returning: .success(value))
+            } else {
+              continuation.resume(
+                returning: .failure(error ?? StoreError(.unwritable, "the change was not made")))
+            }
+          }))
+      scheduleFlush()
+    }
+    return try outcome.get()
+  }
+
+  private func scheduleFlush() {
+    guard !isFlushScheduled else { return }
+    isFlushScheduled = true
+    // Behind the calls that already wait for this actor, so that they join the same commit.
+    Task { self.flush() }
+  }
+
+  private func flush() {
+    isFlushScheduled = false
+    let writes = pending
+    pending = []
+    if let failure { return writes.forEach { $0.finish(failure) } }
+    var commit = GroupCommit(catalog: catalog, index: index, now: clock())
+    let finished = commit.run(writes, &writer)
+    failure = commit.fatal
+    if let change = commit.change { onChange(change) }
+    for (write, error) in zip(writes, finished) { write.finish(error) }
+  }
+
+  /// Finishes what is pending and refuses everything later; the store may then be opened again.
+  public func close() {
+    flush()
+    failure = StoreError(.unwritable, "the store is closed")
+    do {
+      try catalog.queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+      try catalog.queue.close()
+    } catch {
+      // Nothing is lost: the log is read again when the store is next opened.
+    }
+    lock = nil
+  }
+
+  /// Reads from the catalog.
+  func read<T>(_ doing: String, _ body: (Database) throws -> T) throws(StoreError) -> T {
+    try onDatabase(doing) { try catalog.queue.read { db in try body(db) } }
+  }
+
+  /// The time by the store's clock.
+  func now() -> Int64 { clock() }
+}

@@ -1,0 +1,6 @@
+public import Testing
+
+extension Tag {
+  /// Takes over a second.
+  @Tag public static var slow: Self
+}

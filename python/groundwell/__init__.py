@@ -1,0 +1,60 @@
+"""Balanced, pixel-labelled training batches from a Groundwell daemon.
+
+    import groundwell
+
+    client = groundwell.connect()
+    with client.stream(["cat", "dog", "unicorn"], batch_size=32, minimum=100) as stream:
+        for batch in stream:
+            train(batch.image, batch.labels)
+"""
+
+from .client import Client, ProgressCallback, connect, default_socket_path
+from .errors import ConnectionLost, GroundwellError, TimedOut
+from .stream import Stream
+from .values import (
+    Backfill,
+    Batch,
+    CategoryCount,
+    CheckResult,
+    Counts,
+    Job,
+    Lease,
+    Mask,
+    Outcome,
+    Provenance,
+    ResumeToken,
+    StreamCategory,
+    Submitted,
+    Triplet,
+    TripletInfo,
+    WorkItem,
+)
+from .version import VERSION as __version__
+
+__all__ = [
+    "Backfill",
+    "Batch",
+    "CategoryCount",
+    "CheckResult",
+    "Client",
+    "ConnectionLost",
+    "Counts",
+    "GroundwellError",
+    "Job",
+    "Lease",
+    "Mask",
+    "Outcome",
+    "ProgressCallback",
+    "Provenance",
+    "ResumeToken",
+    "Stream",
+    "StreamCategory",
+    "Submitted",
+    "TimedOut",
+    "Triplet",
+    "TripletInfo",
+    "WorkItem",
+    "__version__",
+    "connect",
+    "default_socket_path",
+]

@@ -1,0 +1,9 @@
+import Foundation
+
+/// The SQL that makes a catalog, one frozen text per version.
+public enum CatalogDDL {
+  /// From an empty database to version 1.
+  public static var version1: String {
+    String(decoding: PackageResources.catalog_v1_sql, as: UTF8.self)
+  }
+}
