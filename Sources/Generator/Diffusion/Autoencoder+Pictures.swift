@@ -57,7 +57,11 @@ package struct Autoencoder: Sendable {
   /// A picture as a latent of the U-Net: the mean of the encoder's distribution, scaled.
   package func encode(_ picture: RGBImage) -> Tensor {
     let values = picture.pixels.map { Float($0) / 127.5 - 1 }
-    let x = workspace.tensor(values, shape: [1, picture.height, picture.width, 3])
+    return encoded(workspace.tensor(values, shape: [1, picture.height, picture.width, 3]))
+  }
+
+  /// `[batch, height, width, 3]` in −1…1 as latents of the U-Net.
+  package func encoded(_ x: Tensor) -> Tensor {
     switch kind {
     case .full(let encoder, _, let configuration):
       let moments = encoder(x)
@@ -74,17 +78,21 @@ package struct Autoencoder: Sendable {
   /// The pictures of latents of the U-Net, one at a time to bound the memory.
   package func decode(_ latent: Tensor) -> [RGBImage] {
     (0..<latent.shape[0]).map { index in
-      let one = latent.slice(index..<index + 1)
-      let x: Tensor
-      switch kind {
-      case .full(_, let decoder, let configuration):
-        x = Self.decode(
-          combine(1 / configuration.scalingFactor, one, 0, one), decoder, configuration)
-      case .tiny(let tiny):
-        x = tiny.decode(combine(1 / tiny.configuration.scalingFactor, one, 0, one))
-      }
+      let x = decoded(latent.slice(index..<index + 1))
       let pixels = x.values.map(Self.pixel)
       return RGBImage(width: x.shape[2], height: x.shape[1], pixels: pixels)
+    }
+  }
+
+  /// A latent of the U-Net, `[1, height, width, channels]`, as `[1, 8·height, 8·width, 3]` in about
+  /// −1…1.
+  package func decoded(_ latent: Tensor) -> Tensor {
+    switch kind {
+    case .full(_, let decoder, let configuration):
+      Self.decode(
+        combine(1 / configuration.scalingFactor, latent, 0, latent), decoder, configuration)
+    case .tiny(let tiny):
+      tiny.decode(combine(1 / tiny.configuration.scalingFactor, latent, 0, latent))
     }
   }
 

@@ -35,6 +35,7 @@ package struct Weight: Sendable {
   enum Source: Sendable {
     case file(MappedFile)
     case memory(Memory)
+    case tensor(Tensor)
   }
 
   /// Lengths of the axes, outermost first.
@@ -64,6 +65,11 @@ package struct Weight: Sendable {
     self.init(shape: shape, kind: .float32, source: .memory(memory))
   }
 
+  /// The values of a tensor, shared: for weights that were made here.
+  init(sharing tensor: Tensor) {
+    self.init(shape: tensor.shape, kind: .float32, source: .tensor(tensor))
+  }
+
   /// How many values there are.
   package var count: Int { shape.reduce(1, *) }
   /// Bytes of all values.
@@ -74,6 +80,7 @@ package struct Weight: Sendable {
     switch source {
     case .file(let file): unsafe file.pointer(at: offsetBytes)
     case .memory(let memory): unsafe UnsafeRawPointer(memory.pointer + offsetBytes)
+    case .tensor(let tensor): unsafe UnsafeRawPointer(tensor.pointer) + offsetBytes
     }
   }
 
