@@ -3,13 +3,13 @@
 #include "include/ckernels.h"
 #include "simd.h"
 
-GW_CLONES void gw_softmax_block(float *scores, long ld, long rows, long keys,
+GW_CLONES void gw_softmax_block(float *scores, long ld, long rows, long keys, int causal,
                                 long keysOfFirstRow, float scale, float *maximum, float *sum,
                                 float *out, long ldo, long depth) {
   for (long r = 0; r < rows; r++) {
     float *s = scores + r * ld;
     long seen = keys;
-    if (keysOfFirstRow >= 0 && keysOfFirstRow + r < keys) seen = keysOfFirstRow + r;
+    if (causal && keysOfFirstRow + r < keys) seen = keysOfFirstRow + r < 0 ? 0 : keysOfFirstRow + r;
     long whole = seen / 16 * 16;
     float top = -INFINITY;
     v16 best = GW_SPLAT(-INFINITY);

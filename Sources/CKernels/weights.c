@@ -16,18 +16,17 @@ GW_CLONES int gw_has_non_finite(const void *values, int kind, long count) {
   return found != 0;
 }
 
-void gw_convolution_order(const void *from, int bytes, long outputs, long inputs, long taps,
-                          long first, long count, void *to) {
-  for (long o0 = 0; o0 < outputs; o0 += 16) {
-    long o1 = o0 + 16 < outputs ? o0 + 16 : outputs;
-    for (long i = first; i < first + count; i++)
-      for (long t = 0; t < taps; t++)
-        for (long o = o0; o < o1; o++) {
-          long source = (o * inputs + i) * taps + t, target = (t * inputs + i) * outputs + o;
-          if (bytes == 4)
-            ((uint32_t *)to)[target] = ((const uint32_t *)from)[source];
-          else
-            ((uint16_t *)to)[target] = ((const uint16_t *)from)[source];
-        }
-  }
+void gw_convolution_panel(const void *from, int bytes, long inputs, long taps, long output,
+                          int count, int panel, void *to) {
+  memset(to, 0, (size_t)(taps * inputs * panel * bytes));
+  for (long i = 0; i < inputs; i++)
+    for (long t = 0; t < taps; t++)
+      for (long o = 0; o < count; o++) {
+        long source = ((output + o) * inputs + i) * taps + t;
+        long target = (t * inputs + i) * panel + o;
+        if (bytes == 4)
+          ((uint32_t *)to)[target] = ((const uint32_t *)from)[source];
+        else
+          ((uint16_t *)to)[target] = ((const uint16_t *)from)[source];
+      }
 }

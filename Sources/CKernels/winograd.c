@@ -54,15 +54,15 @@ GW_CLONES void gw_winograd_input(const float *image, long height, long width, lo
   }
 }
 
-GW_CLONES void gw_winograd_weights(const void *w, int kind, long inputs, long outputs,
-                                   long output, int panel, float *u) {
+GW_CLONES void gw_winograd_weights(const void *w, int kind, long first, long inputs, int panel,
+                                   float *u) {
   for (long c = 0; c < inputs; c++)
     for (int j = 0; j < panel; j += 16) {
       v16 mid[6][3];
       for (int x = 0; x < 3; x++) {
         v16 g[3];
         for (int y = 0; y < 3; y++)
-          gw_load_weights(&g[y], w, kind, ((3 * y + x) * inputs + c) * outputs + output + j);
+          gw_load_weights(&g[y], w, kind, first + ((3 * y + x) * inputs + c) * panel + j);
         v16 even = g[0] + 0.5f * g[2], even2 = g[0] + 2.0f * g[2];
         mid[0][x] = g[0];
         mid[1][x] = (even + POINT_A * g[1]) * (-2.0f / 3);

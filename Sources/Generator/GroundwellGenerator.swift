@@ -8,7 +8,7 @@ package struct GroundwellGenerator: ParsableCommand {
     abstract: "Makes triplets for groundwelld, and shows how.",
     subcommands: [
       WorkCommand.self, ScenesCommand.self, CategoriesCommand.self, BenchScenesCommand.self,
-      BenchCommand.self,
+      SampleCommand.self, InspectCommand.self, BenchCommand.self,
     ])
 
   package init() {}

@@ -15,9 +15,9 @@ void gw_widen(const void *values, int kind, long first, long count, float *out);
 
 // 1 when a value is infinite or not a number.
 int gw_has_non_finite(const void *values, int kind, long count);
-// to[tap][input][output] = from[output][input][tap] for inputs [first, first + count).
-void gw_convolution_order(const void *from, int bytes, long outputs, long inputs, long taps,
-                          long first, long count, void *to);
+// to[tap][input][0..<panel] = from[output + ..][input][tap], zeros from `count` outputs on.
+void gw_convolution_panel(const void *from, int bytes, long inputs, long taps, long output,
+                          int count, int panel, void *to);
 
 // c[r, 0..<width] (+)= a[r, 0..<depth] * b[0..<depth, 0..<width] for `rows` rows.
 // `a` has row stride lda, `c` ldc; `b` is a packed panel of `width` (16 or 32) columns.
@@ -34,9 +34,8 @@ void gw_pack_transposed(const float *k, long ld, long count, long depth, float *
 // v[36][stride] receives tile t of [first, last) at t * channels, relative to `first`.
 void gw_winograd_input(const float *image, long height, long width, long channels, long tilesY,
                        long tilesX, long first, long last, long origin, float *v, long stride);
-// u[36][inputs][panel] from w[9][inputs][outputs], outputs [output, output + panel).
-void gw_winograd_weights(const void *w, int kind, long inputs, long outputs, long output,
-                         int panel, float *u);
+// u[36][inputs][panel] from panel w[9][inputs][panel] that starts at value `first`.
+void gw_winograd_weights(const void *w, int kind, long first, long inputs, int panel, float *u);
 // Adds the bias and writes outputs [output, output + panel) of tiles [first, last).
 void gw_winograd_output(const float *m, long stride, int panel, const float *bias, float *image,
                         long height, long width, long outputs, long output, long tilesY,
@@ -50,9 +49,9 @@ void gw_unfold(const float *image, long height, long width, long channels, long 
 
 // One block of keys of a streaming softmax over score rows [rows, ld]: scales, updates the running
 // maximum and sum, replaces scores by exp(score - maximum) and rescales out [rows, ldo].
-// `keysOfFirstRow` < 0: all keys count; otherwise row r sees the first keysOfFirstRow + r of them.
-void gw_softmax_block(float *scores, long ld, long rows, long keys, long keysOfFirstRow,
-                      float scale, float *maximum, float *sum, float *out, long ldo, long depth);
+// When `causal` is not 0, row r sees the first keysOfFirstRow + r keys only (none when negative).
+void gw_softmax_block(float *scores, long ld, long rows, long keys, int causal,
+                      long keysOfFirstRow, float scale, float *maximum, float *sum, float *out, long ldo, long depth);
 // out[r, :] = in[r, :] / sum[r].
 void gw_divide_rows(const float *in, long ldi, const float *sum, long rows, long depth, float *out,
                     long ldo);

@@ -63,7 +63,7 @@ func attentionProbabilities(_ query: Tensor, _ key: Tensor, heads: Int) -> Tenso
         queries, depth, 32, 0)
     }
     unsafe gw_softmax_block(
-      scores.pointer, panels * 32, queries, keys, -1, scale, maximum.pointer, sum.pointer,
+      scores.pointer, panels * 32, queries, keys, 0, 0, scale, maximum.pointer, sum.pointer,
       scores.pointer, 0, 0)
     unsafe gw_divide_rows(
       scores.pointer, panels * 32, sum.pointer, queries, keys,
@@ -149,7 +149,8 @@ private struct PackedHeads {
       }
       unsafe gw_softmax_block(
         scores.pointer, keyBlock, count, blockKeys,
-        isCausal ? max(0, rows.lowerBound + 1 - firstKey) : -1, scale, maximum.pointer,
+        isCausal ? 1 : 0,
+        rows.lowerBound + 1 - firstKey, scale, maximum.pointer,
         total.pointer, sums.pointer, valueWidth, valueWidth)
       var column = 0
       while column < valueWidth {

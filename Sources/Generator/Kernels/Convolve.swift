@@ -2,8 +2,6 @@ private import CKernels
 
 /// How a convolution is computed; all give the same values up to rounding.
 package enum ConvolutionMethod: Sendable {
-  /// A matrix product over the pixels, for 1x1 kernels.
-  case product
   /// Rows of the unfolded picture times packed panels of weights, in blocks that stay in cache.
   case unfolded
   /// Winograd F(4x4, 3x3): 36 products per 16 pixels instead of 144, for 3x3 kernels of stride 1.
@@ -45,7 +43,6 @@ package struct ConvolutionGeometry: Sendable, Equatable {
 func convolutionMethod(
   _ geometry: ConvolutionGeometry, batch: Int, height: Int, width: Int, inputs: Int, outputs: Int
 ) -> ConvolutionMethod {
-  if geometry == ConvolutionGeometry(kernel: 1) { return .product }
   let tiles = batch * ((height + 3) / 4) * ((width + 3) / 4)
   let isWinograd =
     geometry == ConvolutionGeometry(kernel: 3, padding: 1) && inputs % 16 == 0
@@ -56,43 +53,38 @@ func convolutionMethod(
 /// See ``convolutionMethod(_:batch:height:width:inputs:outputs:)``.
 private let winogradMinimumTiles = 8
 
-/// Convolves `x` `[batch, height, width, inputs]` with `w` `[kernel², inputs, outputs]` (or
-/// `[outputs, inputs, 1, 1]` for ``ConvolutionMethod/product``) and adds `bias` `[outputs]`.
+/// Convolves `x` `[batch, height, width, inputs]` and adds `bias` `[outputs]`.
 ///
 /// - Returns: `[batch, height', width', outputs]`.
 func convolve(
-  _ x: Tensor, _ w: Weight, bias: Tensor, geometry: ConvolutionGeometry,
+  _ x: Tensor, _ w: ConvolutionPanels, bias: Tensor, geometry: ConvolutionGeometry,
   method: ConvolutionMethod
 ) -> Tensor {
-  switch method {
-  case .product: linear(x, w, bias: bias)
+  precondition(
+    x.shape.count == 4 && x.shape[3] == w.inputs && bias.count == w.outputs
+      && w.taps == geometry.kernel * geometry.kernel,
+    "convolution of \(x.shape) with \(w.inputs) inputs and \(w.taps) taps")
+  return switch method {
   case .unfolded: unfoldedConvolution(x, w, bias: bias, geometry: geometry)
   case .winograd: winogradConvolution(x, w, bias: bias)
   }
 }
 
-/// Columns of a packed panel of weights.
-private let panelColumns = 32
-/// Depth of a packed panel, so that it stays in the first-level cache beside the rows.
+/// Depth that is multiplied at a time, so that a panel's part stays in the first-level cache.
 private let panelDepth = 256
 /// Floats of the unfolded picture that are made at a time.
 private let unfoldedFloats = 1 << 21
 
 private func unfoldedConvolution(
-  _ x: Tensor, _ w: Weight, bias: Tensor, geometry: ConvolutionGeometry
+  _ x: Tensor, _ w: ConvolutionPanels, bias: Tensor, geometry: ConvolutionGeometry
 ) -> Tensor {
   let (batch, height, width, inputs) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-  let outputs = w.shape[2]
-  precondition(
-    w.shape == [geometry.kernel * geometry.kernel, inputs, outputs] && bias.count == outputs,
-    "convolution of \(x.shape) by \(w.shape)")
   let (outHeight, outWidth) = (geometry.outputLength(height), geometry.outputLength(width))
-  let y = x.workspace.tensor([batch, outHeight, outWidth, outputs])
+  let y = x.workspace.tensor([batch, outHeight, outWidth, w.outputs])
   let rows = batch * outHeight * outWidth
-  let depth = w.shape[0] * inputs
-  let blockRows = max(panelColumns, min(rows, unfoldedFloats / depth))
+  let depth = w.taps * inputs
+  let blockRows = max(32, min(rows, unfoldedFloats / depth))
   let unfolded = x.workspace.tensor([blockRows, depth])
-  let panels = (outputs + panelColumns - 1) / panelColumns
   for start in stride(from: 0, to: rows, by: blockRows) {
     let count = min(blockRows, rows - start)
     x.workspace.parallel(count, grain: 32) { piece in
@@ -103,14 +95,14 @@ private func unfoldedConvolution(
         start + piece.lowerBound, piece.count, unfolded.pointer + piece.lowerBound * depth)
     }
     // With few panels, the rows are split too, so that every thread has work.
-    let parts = panels >= 2 * x.workspace.threadCount ? 1 : 2 * x.workspace.threadCount
+    let parts = w.count >= 2 * x.workspace.threadCount ? 1 : 2 * x.workspace.threadCount
     let partRows = (count + parts - 1) / parts
-    x.workspace.parallel(panels * parts) { task in
-      let part = task / panels
+    x.workspace.parallel(w.count * parts) { task in
+      let part = task / w.count
       let range = min(part * partRows, count)..<min((part + 1) * partRows, count)
       guard !range.isEmpty else { return }
       unfoldedPanel(
-        unfolded, w, bias: bias, rows: range, column: task % panels * panelColumns, into: y,
+        unfolded, w, bias: bias, rows: range, panel: task % w.count, into: y,
         firstRow: start + range.lowerBound)
     }
   }
@@ -119,32 +111,37 @@ private func unfoldedConvolution(
 
 /// One panel of outputs for `rows` of the unfolded picture.
 private func unfoldedPanel(
-  _ unfolded: Tensor, _ w: Weight, bias: Tensor, rows: Range<Int>, column: Int, into y: Tensor,
-  firstRow: Int
+  _ unfolded: Tensor, _ w: ConvolutionPanels, bias: Tensor, rows: Range<Int>, panel: Int,
+  into y: Tensor, firstRow: Int
 ) {
-  let (depth, outputs) = (unfolded.shape[1], w.shape[2])
-  let width = min(panelColumns, outputs - column)
-  let panelWidth = width <= 16 ? 16 : 32
+  let (depth, column) = (unfolded.shape[1], panel * ConvolutionPanels.width)
+  let panelWidth = w.width(of: panel)
+  let width = min(panelWidth, w.outputs - column)
   let isWhole = width == panelWidth
-  let workspace = y.workspace
-  let panel = workspace.tensor([panelDepth, panelWidth])
+  let isWide = w.values.kind == .float32
+  let widened = y.workspace.tensor([isWide ? 0 : panelDepth, panelWidth])
   // A panel that sticks out beyond the outputs is computed aside.
-  let aside = isWhole ? nil : workspace.tensor([rows.count, panelWidth])
-  // Safe: rows, columns and depths stay inside the tensors, whose shapes the caller checked.
-  withExtendedLifetime((panel, aside)) {
-    let out = unsafe aside?.pointer ?? y.pointer + firstRow * outputs + column
-    let stride = isWhole ? outputs : panelWidth
+  let aside = y.workspace.tensor([isWhole ? 0 : rows.count, panelWidth])
+  // Safe: rows, columns and depths stay inside the tensors, whose shapes `convolve` checked.
+  withExtendedLifetime((widened, aside)) {
+    let out = unsafe isWhole ? y.pointer + firstRow * w.outputs + column : aside.pointer
+    let stride = isWhole ? w.outputs : panelWidth
     for start in Swift.stride(from: 0, to: depth, by: panelDepth) {
       let count = min(panelDepth, depth - start)
-      unsafe gw_pack_panel(
-        w.pointer, w.kind.code, outputs, column, Int32(width), Int32(panelWidth), start, count,
-        panel.pointer)
+      let first = w.start(of: panel) + start * panelWidth
+      var weights = unsafe UnsafePointer(widened.pointer)
+      if isWide {
+        unsafe weights = w.values.pointer.assumingMemoryBound(to: Float.self) + first
+      } else {
+        unsafe gw_widen(
+          w.values.pointer, w.values.kind.code, first, count * panelWidth, widened.pointer)
+      }
       unsafe gw_panel_product(
-        unfolded.pointer + rows.lowerBound * depth + start, depth, panel.pointer, out, stride,
+        unfolded.pointer + rows.lowerBound * depth + start, depth, weights, out, stride,
         rows.count, count, Int32(panelWidth), start == 0 ? 0 : 1)
     }
     for row in 0..<rows.count {
-      let target = unsafe y.pointer + (firstRow + row) * outputs + column
+      let target = unsafe y.pointer + (firstRow + row) * w.outputs + column
       if !isWhole { unsafe target.update(from: out + row * stride, count: width) }
       unsafe gw_add(bias.pointer + column, width, target)
     }

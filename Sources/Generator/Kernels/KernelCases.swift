@@ -11,8 +11,8 @@ package struct KernelCase: Sendable {
   package let tolerance: Double
   /// Random inputs, the same every time.
   package let inputs: @Sendable (Workspace) -> [Tensor]
-  /// The kernel.
-  package let compute: @Sendable ([Tensor]) -> Tensor
+  /// Prepares the kernel as a loaded layer would, and returns it ready to run.
+  package let kernel: @Sendable ([Tensor]) -> @Sendable () -> Tensor
   /// The textbook definition in double precision.
   package let naive: @Sendable ([Tensor]) -> [Double]
 }
@@ -32,16 +32,25 @@ extension KernelCase {
     + [(1, 1, 1, 1, 4), (2, 100, 33, 2, 40), (1, 97, 1030, 1, 80), (1, 64, 77, 3, 20)].map {
       attentionCase(batch: $0, queries: $1, keys: $2, heads: $3, depth: $4)
     }
-    + [causal(batch: 2, tokens: 77, heads: 2, depth: 16), causal(batch: 1, tokens: 700, heads: 1, depth: 64)]
+    + [
+      causal(batch: 2, tokens: 77, heads: 2, depth: 16),
+      causal(batch: 1, tokens: 700, heads: 1, depth: 64),
+    ]
     + [(1, 5, 8, 4, false), (2, 300, 48, 16, true)].map {
       norm(batch: $0, pixels: $1, channels: $2, groups: $3, silu: $4)
     }
 
   /// The sizes that Stable Diffusion 1.5 spends its time on.
   package static let full: [KernelCase] =
-    [(4096, 320, 320), (4096, 320, 2560), (4096, 1280, 320), (1024, 640, 5120), (256, 1280, 10240), (64, 1280, 1280)]
+    [
+      (4096, 320, 320), (4096, 320, 2560), (4096, 1280, 320), (1024, 640, 5120), (256, 1280, 10240),
+      (64, 1280, 1280),
+    ]
     .map { product(rows: $0, inputs: $1, outputs: $2) }
-    + [(64, 320, 320), (64, 960, 320), (32, 640, 640), (32, 1920, 640), (16, 1280, 1280), (16, 2560, 1280), (8, 1280, 1280), (8, 2560, 1280)]
+    + [
+      (64, 320, 320), (64, 960, 320), (32, 640, 640), (32, 1920, 640), (16, 1280, 1280),
+      (16, 2560, 1280), (8, 1280, 1280), (8, 2560, 1280),
+    ]
     .flatMap { side, inputs, outputs in
       [
         winograd(batch: 1, height: side, width: side, inputs: inputs, outputs: outputs),
@@ -87,7 +96,7 @@ extension KernelCase {
       name: "product \(rows)x\(inputs) to \(outputs)",
       flops: 2 * Double(rows * inputs * outputs), bytes: size(shapes + [[rows, outputs]]),
       tolerance: 2e-6, inputs: random(shapes),
-      compute: { linear($0[0], Weight(sharing: $0[1]), bias: $0[2]) },
+      kernel: { t in { linear(t[0], Weight(sharing: t[1]), bias: t[2]) } },
       naive: { tensors in
         NaiveKernels.linear(
           tensors[0].values, tensors[1].values, tensors[2].values, inputs: inputs)
@@ -114,15 +123,18 @@ extension KernelCase {
     _ name: String, _ x: [Int], _ outputs: Int, _ geometry: ConvolutionGeometry,
     _ method: ConvolutionMethod
   ) -> KernelCase {
-    let shapes = [x, [9, x[3], outputs], [outputs]]
+    let shapes = [x, [outputs, x[3], 3, 3], [outputs]]
     let pixels = x[0] * geometry.outputLength(x[1]) * geometry.outputLength(x[2])
     return KernelCase(
       name: "\(name) \(x[0])x\(x[1])x\(x[2])x\(x[3]) to \(outputs) stride \(geometry.stride)",
       flops: 18 * Double(pixels * x[3] * outputs), bytes: size(shapes + [[pixels, outputs]]),
       tolerance: 4e-6, inputs: random(shapes),
-      compute: {
-        convolve(
-          $0[0], Weight(sharing: $0[1]), bias: $0[2], geometry: geometry, method: method)
+      kernel: { tensors in
+        let weight = ConvolutionPanels(
+          Weight(sharing: tensors[1]), workspace: tensors[1].workspace)
+        return {
+          convolve(tensors[0], weight, bias: tensors[2], geometry: geometry, method: method)
+        }
       },
       naive: { NaiveKernels.convolution($0[0], $0[1], $0[2].values, geometry: geometry) })
   }
@@ -136,7 +148,7 @@ extension KernelCase {
       name: "attention \(batch)x\(queries)x\(keys), \(heads) heads of \(depth)",
       flops: 4 * Double(batch * queries) * Double(keys * width),
       bytes: size(shapes + [shapes[0]]), tolerance: 2e-6, inputs: random(shapes),
-      compute: { attention($0[0], $0[1], $0[2], heads: heads) },
+      kernel: { t in { attention(t[0], t[1], t[2], heads: heads) } },
       naive: { NaiveKernels.attention($0, heads: heads, isCausal: false) })
   }
 
@@ -147,7 +159,7 @@ extension KernelCase {
       flops: 2 * Double(batch * tokens) * Double(tokens * heads * depth),
       bytes: size([shape, shape, shape, shape]), tolerance: 2e-6,
       inputs: random([shape, shape, shape]),
-      compute: { attention($0[0], $0[1], $0[2], heads: heads, isCausal: true) },
+      kernel: { t in { attention(t[0], t[1], t[2], heads: heads, isCausal: true) } },
       naive: { NaiveKernels.attention($0, heads: heads, isCausal: true) })
   }
 
@@ -159,8 +171,8 @@ extension KernelCase {
       name: "group norm \(batch)x\(pixels)x\(channels)\(silu ? " with SiLU" : "")",
       flops: 8 * Double(batch * pixels * channels), bytes: size([shapes[0], shapes[0]]),
       tolerance: 1e-6, inputs: random(shapes),
-      compute: {
-        groupNorm($0[0], weight: $0[1], bias: $0[2], groups: groups, epsilon: 1e-5, silu: silu)
+      kernel: { t in
+        { groupNorm(t[0], weight: t[1], bias: t[2], groups: groups, epsilon: 1e-5, silu: silu) }
       },
       naive: { NaiveKernels.groupNorm($0, groups: groups, epsilon: 1e-5, silu: silu) })
   }

@@ -17,7 +17,7 @@ enum NaiveKernels {
     return y
   }
 
-  /// `x` `[batch, height, width, inputs]`, `w` `[kernel², inputs, outputs]`.
+  /// `x` `[batch, height, width, inputs]`, `w` `[outputs, inputs, kernel, kernel]`.
   static func convolution(
     _ x: Tensor, _ w: Tensor, _ bias: [Float], geometry: ConvolutionGeometry
   ) -> [Double] {
@@ -40,7 +40,7 @@ enum NaiveKernels {
               for output in 0..<outputs {
                 sums[output] +=
                   Double(values[start + input])
-                  * Double(weights[(tap * inputs + input) * outputs + output])
+                  * Double(weights[(output * inputs + input) * kernel * kernel + tap])
               }
             }
           }

@@ -1,7 +1,5 @@
 private import CKernels
 
-/// Outputs that one task computes.
-private let panelOutputs = 32
 /// Floats of transformed pixels that are held at a time: a share of the last-level cache.
 private let transformedFloats = 4 << 20
 /// Tiles that one task transforms.
@@ -14,24 +12,23 @@ private let planeCount = 36
 ///
 /// - Parameters:
 ///   - x: `[batch, height, width, inputs]`, `inputs` a multiple of 16.
-///   - w: `[9, inputs, outputs]`, `outputs` a multiple of 16. It is transformed on the fly: a
-///     transformed copy would take four times the memory, and reading it four times the traffic.
+///   - w: a weight whose outputs are a multiple of 16. It is transformed on the fly: a transformed
+///     copy would take four times the memory, and reading it four times the traffic.
 ///
 /// One task takes 32 outputs through weight transform, 36 products and inverse transform, so what
 /// lies between stays in its own cache.
-func winogradConvolution(_ x: Tensor, _ w: Weight, bias: Tensor) -> Tensor {
+func winogradConvolution(_ x: Tensor, _ w: ConvolutionPanels, bias: Tensor) -> Tensor {
   let (batch, height, width, inputs) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-  let outputs = w.shape[2]
+  let outputs = w.outputs
   precondition(
-    w.shape == [9, inputs, outputs] && inputs % 16 == 0 && outputs % 16 == 0
-      && bias.count == outputs, "Winograd of \(x.shape) by \(w.shape)")
+    w.taps == 9 && inputs % 16 == 0 && outputs % 16 == 0,
+    "Winograd of \(x.shape) to \(outputs) with \(w.taps) taps")
   let y = x.workspace.tensor([batch, height, width, outputs])
   let (tilesY, tilesX) = ((height + 3) / 4, (width + 3) / 4)
   let tiles = batch * tilesY * tilesX
   let blockTiles = max(16, min(tiles, transformedFloats / (planeCount * inputs)))
   let stride = blockTiles * inputs + planePadding
   let transformed = x.workspace.tensor([planeCount, stride])
-  let panels = (outputs + panelOutputs - 1) / panelOutputs
   for first in Swift.stride(from: 0, to: tiles, by: blockTiles) {
     let last = min(first + blockTiles, tiles)
     x.workspace.parallel(last - first, grain: tileGrain) { piece in
@@ -40,23 +37,24 @@ func winogradConvolution(_ x: Tensor, _ w: Weight, bias: Tensor) -> Tensor {
         x.pointer, height, width, inputs, tilesY, tilesX, first + piece.lowerBound,
         first + piece.upperBound, first, transformed.pointer, stride)
     }
-    x.workspace.parallel(panels) { panel in
-      let output = panel * panelOutputs
-      let width32 = min(panelOutputs, outputs - output)
-      let weights = x.workspace.tensor([planeCount, inputs, width32])
-      let productStride = (last - first) * width32 + planePadding
+    x.workspace.parallel(w.count) { panel in
+      let output = panel * ConvolutionPanels.width
+      let columns = w.width(of: panel)
+      let weights = x.workspace.tensor([planeCount, inputs, columns])
+      let productStride = (last - first) * columns + planePadding
       let products = x.workspace.tensor([planeCount, productStride])
       // Safe: all sizes come from the shapes checked above; panels write disjoint outputs of y.
       unsafe gw_winograd_weights(
-        w.pointer, w.kind.code, inputs, outputs, output, Int32(width32), weights.pointer)
+        w.values.pointer, w.values.kind.code, w.start(of: panel), inputs, Int32(columns),
+        weights.pointer)
       for plane in 0..<planeCount {
         unsafe gw_panel_product(
           transformed.pointer + plane * stride, inputs,
-          weights.pointer + plane * inputs * width32, products.pointer + plane * productStride,
-          width32, last - first, inputs, Int32(width32), 0)
+          weights.pointer + plane * inputs * columns, products.pointer + plane * productStride,
+          columns, last - first, inputs, Int32(columns), 0)
       }
       unsafe gw_winograd_output(
-        products.pointer, productStride, Int32(width32), bias.pointer, y.pointer, height, width,
+        products.pointer, productStride, Int32(columns), bias.pointer, y.pointer, height, width,
         outputs, output, tilesY, tilesX, first, last)
     }
   }

@@ -1,6 +1,6 @@
 /// A two-dimensional convolution of channels-last pictures.
 package struct Convolution: Sendable {
-  private let weight: Weight
+  private let weight: ConvolutionPanels
   private let bias: Tensor
   private let geometry: ConvolutionGeometry
   private let inputs: Int
@@ -13,10 +13,8 @@ package struct Convolution: Sendable {
     hasBias: Bool = true
   ) {
     let kernel = geometry.kernel
-    let read = weights.weight("weight", [outputs, inputs, kernel, kernel])
-    weight =
-      geometry == ConvolutionGeometry(kernel: 1)
-      ? read : read.convolutionOrder(weights.workspace)
+    weight = ConvolutionPanels(
+      weights.weight("weight", [outputs, inputs, kernel, kernel]), workspace: weights.workspace)
     bias =
       hasBias
       ? weights.tensor("bias", [outputs])

@@ -42,7 +42,7 @@ package struct Weight: Sendable {
   package let shape: [Int]
   /// How the values are stored.
   package let kind: Kind
-  private let source: Source
+  let source: Source
   private let offsetBytes: Int
 
   init(shape: [Int], kind: Kind, source: Source, offsetBytes: Int = 0) {
@@ -151,23 +151,6 @@ package struct Weight: Sendable {
   /// Lets the pages of a mapped file go until they are touched again.
   func forget() {
     if case .file(let file) = source { file.forget(offsetBytes..<offsetBytes + byteCount) }
-  }
-
-  /// `[outputs, inputs, height, width]` rearranged to `[height * width, inputs, outputs]` in memory
-  /// of its own, the order in which convolutions read it.
-  func convolutionOrder(_ workspace: Workspace) -> Weight {
-    guard !isMissing else { return self }
-    let (outputs, inputs, taps) = (shape[0], shape[1], shape[2] * shape[3])
-    let memory = Memory(bytes: byteCount)
-    let grain = 16
-    workspace.parallel(inputs, grain: grain) { range in
-      // Safe: pieces write disjoint inputs of a buffer made for all of them.
-      unsafe gw_convolution_order(
-        pointer, Int32(kind.bytes), outputs, inputs, taps, range.lowerBound, range.count,
-        memory.pointer)
-    }
-    forget()
-    return Weight(shape: [taps, inputs, outputs], kind: kind, source: .memory(memory))
   }
 
   /// Bytes of their own for the values of a weight.

@@ -52,8 +52,8 @@ import Testing
     ])
   func convolutions(name: String, inputs: Int, outputs: Int, method: ConvolutionMethod) throws {
     try check(name) { fixture in
-      let weight = fixture.scope.weight("weight", [outputs, inputs, 3, 3])
-        .convolutionOrder(workspace)
+      let weight = ConvolutionPanels(
+        fixture.scope.weight("weight", [outputs, inputs, 3, 3]), workspace: workspace)
       return try convolve(
         fixture["input"].channelsLast(), weight, bias: fixture.scope.tensor("bias", [outputs]),
         geometry: ConvolutionGeometry(kernel: 3, padding: 1), method: method
