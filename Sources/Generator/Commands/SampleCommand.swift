@@ -15,6 +15,12 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "Directory of the model in the layout of diffusers.")
   var model: String
 
+  @Option(help: "A single-file checkpoint (CompVis names) to use instead of the model's weights.")
+  var checkpoint: String?
+
+  @Option(help: "A LoRA file to add, FILE or FILE=WEIGHT; give it again for more.")
+  var lora: [String] = []
+
   @Option(help: "What to draw; give it again for more.")
   var prompt: [String] = []
 
@@ -87,8 +93,11 @@ struct SampleCommand: ParsableCommand {
     guard jobs.count <= Self.maximumPictures else {
       throw ValidationError("\(jobs.count) pictures; at most \(Self.maximumPictures) are allowed")
     }
+    var directory = try ModelDirectory(path: model)
+    directory.checkpoint = checkpoint
+    directory.adapters = try lora.map(Self.adapter)
     let model = try DiffusionModel(
-      directory: ModelDirectory(path: model), workspace: Workspace(threadCount: threads))
+      directory: directory, workspace: Workspace(threadCount: threads))
     let side = model.unet.configuration.sampleSize * model.autoencoder.downsampling
     let progress = ProgressLine(total: (jobs.count + batch - 1) / batch)
     var entries: [ContactSheet.Entry] = []
@@ -119,6 +128,14 @@ struct SampleCommand: ParsableCommand {
           .render(), to: sheet)
     }
     print("\(entries.count) picture(s) in \(path(0, of: jobs.count))")
+  }
+
+  private static func adapter(_ text: String) throws -> LowRankAdapter {
+    guard let place = text.lastIndex(of: "=") else { return try LowRankAdapter(path: text) }
+    guard let scale = Float(text[text.index(after: place)...]), scale.isFinite else {
+      throw ValidationError("--lora '\(text)': the weight is not a number")
+    }
+    return try LowRankAdapter(path: String(text[..<place]), scale: scale)
   }
 
   private func allPrompts() throws -> [String] {

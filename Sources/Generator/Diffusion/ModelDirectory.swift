@@ -5,6 +5,10 @@ import Synchronization
 package struct ModelDirectory: Sendable {
   /// Where it is.
   package let path: String
+  /// A single-file checkpoint whose weights are used instead of the directory's.
+  package var checkpoint: String?
+  /// What is added to the weights.
+  package var adapters: [LowRankAdapter] = []
 
   /// One part of a model.
   package enum Part: String, Sendable, CaseIterable {
@@ -49,6 +53,7 @@ package struct ModelDirectory: Sendable {
   ///
   /// - Throws: ``GeneratorError/Code/badCheckpoint``.
   package func weightFiles(_ part: Part) throws(GeneratorError) -> [String] {
+    if let checkpoint { return [checkpoint] }
     let folder = "\(path)/\(part.rawValue)/"
     for name in [part.stem + ".safetensors", part.stem + ".fp16.safetensors"] {
       if FileManager.default.fileExists(atPath: folder + name) { return [folder + name] }
@@ -97,7 +102,33 @@ package struct ModelDirectory: Sendable {
         weights[part == .autoencoder ? newAttentionName(key) : key] = weight
       }
     }
-    return WeightCollection(weights, name: "\(path)/\(part.rawValue)", workspace: workspace)
+    if CompVisNames.areCompVis(weights.keys) {
+      weights = try compVisNames().weights(of: part, in: weights)
+      if part == .textEncoder { weights = try withoutUnusedLayers(weights) }
+    }
+    for adapter in adapters {
+      weights = try adapter.merged(into: weights, part: part, workspace: workspace)
+    }
+    let name = checkpoint.map { "\($0), \(part.rawValue)" } ?? "\(path)/\(part.rawValue)"
+    return WeightCollection(weights, name: name, workspace: workspace)
+  }
+
+  private func compVisNames() throws(GeneratorError) -> CompVisNames {
+    let (unet, unetFile) = try configuration(.unet)
+    let (autoencoder, autoencoderFile) = try configuration(.autoencoder)
+    return CompVisNames(
+      unetLayers: try UNetConfiguration(json: unet, file: unetFile).layersPerBlock,
+      autoencoderLevels: try AutoencoderConfiguration(json: autoencoder, file: autoencoderFile)
+        .blockChannels.count)
+  }
+
+  /// Single files keep the last layer of OpenCLIP, which Stable Diffusion 2 does not use.
+  private func withoutUnusedLayers(
+    _ weights: [String: Weight]
+  ) throws(GeneratorError) -> [String: Weight] {
+    let (json, file) = try configuration(.textEncoder)
+    let count = try TextEncoderConfiguration(json: json, file: file).layerCount
+    return weights.filter { !$0.key.hasPrefix("encoder.layers.\(count).") }
   }
 }
 
