@@ -120,8 +120,13 @@ extension DiffusionModel {
       noise(latent.shape, &generators))
   }
 
-  /// The pictures of latents.
-  package func pictures(_ latent: Tensor) -> [RGBImage] { autoencoder.decode(latent) }
+  /// The pictures of latents. Decoding needs more memory than the U-Net's buffers take, so those
+  /// are given back before, and the decoder's after.
+  package func pictures(_ latent: Tensor) -> [RGBImage] {
+    releaseUNetMemory()
+    defer { workspace.trim() }
+    return autoencoder.decode(latent)
+  }
 
   private func check(_ request: SamplingRequest) throws(GeneratorError) {
     guard (1...Self.maximumBatch).contains(request.prompts.count) else {

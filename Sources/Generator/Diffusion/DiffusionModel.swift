@@ -16,6 +16,8 @@ package struct DiffusionModel: Sendable {
   package let workspace: Workspace
   /// Where the model came from.
   package let directory: ModelDirectory
+  private let textFiles: [MappedFile]
+  private let unetFiles: [MappedFile]
 
   /// Loads a model.
   ///
@@ -25,14 +27,14 @@ package struct DiffusionModel: Sendable {
     self.directory = directory
     self.workspace = workspace
     tokenizer = try Tokenizer(directory: directory.path + "/tokenizer")
-    textEncoder = try Self.textEncoder(directory, workspace)
+    (textEncoder, textFiles) = try Self.textEncoder(directory, workspace)
     guard tokenizer.vocabularySize <= textEncoder.configuration.vocabularySize else {
       throw GeneratorError(
         .badConfiguration,
         "\(directory.path): the tokenizer has \(tokenizer.vocabularySize) tokens, the text encoder "
           + "\(textEncoder.configuration.vocabularySize)")
     }
-    unet = try Self.unet(directory, workspace)
+    (unet, unetFiles) = try Self.unet(directory, workspace)
     guard unet.configuration.contextChannels == textEncoder.configuration.width else {
       throw GeneratorError(
         .badConfiguration,
@@ -48,32 +50,26 @@ package struct DiffusionModel: Sendable {
     }
   }
 
-  /// Loads the text encoder alone.
-  ///
-  /// - Throws: as ``init(directory:workspace:)``.
-  package static func textEncoder(
+  private static func textEncoder(
     _ directory: ModelDirectory, _ workspace: Workspace
-  ) throws(GeneratorError) -> TextEncoder {
+  ) throws(GeneratorError) -> (TextEncoder, [MappedFile]) {
     let (json, file) = try directory.configuration(.textEncoder)
     let configuration = try TextEncoderConfiguration(json: json, file: file)
     let weights = try directory.weights(.textEncoder, workspace: workspace)
     let encoder = TextEncoder(weights.root, configuration: configuration)
     try weights.finish()
-    return encoder
+    return (encoder, weights.files)
   }
 
-  /// Loads the U-Net alone.
-  ///
-  /// - Throws: as ``init(directory:workspace:)``.
-  package static func unet(
+  private static func unet(
     _ directory: ModelDirectory, _ workspace: Workspace
-  ) throws(GeneratorError) -> UNet {
+  ) throws(GeneratorError) -> (UNet, [MappedFile]) {
     let (json, file) = try directory.configuration(.unet)
     let configuration = try UNetConfiguration(json: json, file: file)
     let weights = try directory.weights(.unet, workspace: workspace)
     let unet = UNet(weights.root, configuration: configuration)
     try weights.finish()
-    return unet
+    return (unet, weights.files)
   }
 
   /// The embeddings of prompts, `[prompts, length, width]`, and which of them were cut.
@@ -89,7 +85,15 @@ package struct DiffusionModel: Sendable {
       tokens.append(encoding.tokens)
       if encoding.isTruncated { truncated.append(prompt) }
     }
+    defer { for file in textFiles { file.forget() } }
     return (textEncoder(tokens), truncated)
+  }
+
+  /// Gives back the memory that only the U-Net needs: its buffers, and the pages of its weights that
+  /// lie in files, which the next evaluation reads again from the page cache.
+  func releaseUNetMemory() {
+    workspace.trim()
+    for file in unetFiles { file.forget() }
   }
 
   /// Where `phrase` stands in `prompt`, see ``Tokenizer/positions(of:in:length:)``.

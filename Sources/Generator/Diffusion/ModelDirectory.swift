@@ -97,8 +97,11 @@ package struct ModelDirectory: Sendable {
     _ part: Part, workspace: Workspace
   ) throws(GeneratorError) -> WeightCollection {
     var weights: [String: Weight] = [:]
-    for file in try weightFiles(part) {
-      for (key, weight) in try SafetensorsFile(path: file).weights() {
+    var files: [MappedFile] = []
+    for path in try weightFiles(part) {
+      let file = try SafetensorsFile(path: path)
+      files.append(file.file)
+      for (key, weight) in try file.weights() {
         weights[part == .autoencoder ? newAttentionName(key) : key] = weight
       }
     }
@@ -110,7 +113,7 @@ package struct ModelDirectory: Sendable {
       weights = try adapter.merged(into: weights, part: part, workspace: workspace)
     }
     let name = checkpoint.map { "\($0), \(part.rawValue)" } ?? "\(path)/\(part.rawValue)"
-    return WeightCollection(weights, name: name, workspace: workspace)
+    return WeightCollection(weights, name: name, workspace: workspace, files: files)
   }
 
   private func compVisNames() throws(GeneratorError) -> CompVisNames {

@@ -65,6 +65,9 @@ import Foundation
     _ = unsafe madvise(base + start, end - start, MADV_DONTNEED)
   }
 
+  /// Lets all pages go until they are touched again.
+  func forget() { forget(0..<count) }
+
   deinit {
     // Safe: nobody holds a pointer past the life of the file.
     if let base = unsafe base { unsafe munmap(base, count) }

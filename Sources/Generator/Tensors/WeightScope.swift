@@ -15,11 +15,18 @@ package final class WeightCollection: Sendable {
 
   let name: String
   let workspace: Workspace
+  let files: [MappedFile]
   private let weights: [String: Weight]
   private let state = Mutex(State())
 
   /// The weights of a part; `name` is used in messages.
-  package init(_ weights: [String: Weight], name: String, workspace: Workspace) {
+  convenience package init(_ weights: [String: Weight], name: String, workspace: Workspace) {
+    self.init(weights, name: name, workspace: workspace, files: [])
+  }
+
+  /// The weights of a part and the files that they are mapped from.
+  init(_ weights: [String: Weight], name: String, workspace: Workspace, files: [MappedFile]) {
+    self.files = files
     self.weights = weights
     self.name = name
     self.workspace = workspace
@@ -56,7 +63,10 @@ package final class WeightCollection: Sendable {
       note("'\(key)' is \(weight.shape), this model needs \(shapes[0])", key)
       return .missing
     }
-    guard !weight.hasNonFinite else {
+    let isFinite = !weight.hasNonFinite
+    // The check has touched every page of the weight, and the network may not run for a while.
+    weight.forget()
+    guard isFinite else {
       note("'\(key)' holds NaN or infinity", key)
       return .missing
     }
