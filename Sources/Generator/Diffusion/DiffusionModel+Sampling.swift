@@ -32,8 +32,9 @@ package struct SamplingRequest: Sendable {
 package struct SamplingResult: Sendable {
   /// `[prompts, height/8, width/8, channels]`, as the U-Net sees it.
   package let latent: Tensor
-  /// Per step that asked for something: what the network handed out. The batch is
-  /// `[negative prompts; prompts]` where guidance is used.
+  /// What the network handed out, per step that asked for something.
+  ///
+  /// The batch is `[negative prompts; prompts]` where guidance is used.
   package let outputs: [(stepIndex: Int, timestep: Double, output: UNetOutput)]
   /// Prompts that were longer than the text encoder reads.
   package let truncated: [String]
@@ -120,8 +121,10 @@ extension DiffusionModel {
       noise(latent.shape, &generators))
   }
 
-  /// The pictures of latents. Decoding needs more memory than the U-Net's buffers take, so those
-  /// are given back before, and the decoder's after.
+  /// The pictures of latents.
+  ///
+  /// Decoding needs more memory than the U-Net's buffers take, so those are given back before, and
+  /// the decoder's after.
   package func pictures(_ latent: Tensor) -> [RGBImage] {
     releaseUNetMemory()
     defer { workspace.trim() }

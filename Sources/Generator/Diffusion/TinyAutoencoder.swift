@@ -67,8 +67,9 @@ private enum TinyLayer: Sendable {
   }
 }
 
-/// The autoencoder of O. Boer Bohan, "Tiny AutoEncoder for Stable Diffusion", 2023
-/// (diffusers' `AutoencoderTiny`): a hundredth of the full one's arithmetic.
+/// An autoencoder with a hundredth of the full one's arithmetic, diffusers' `AutoencoderTiny`.
+///
+/// Ollin Boer Bohan, "Tiny AutoEncoder for Stable Diffusion", 2023.
 package struct TinyAutoencoder: Sendable {
   /// The shape of the network.
   package let configuration: TinyAutoencoderConfiguration

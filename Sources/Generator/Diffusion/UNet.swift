@@ -25,9 +25,10 @@ package struct UNetTap: Sendable {
 package struct UNetOutput: Sendable {
   /// What the network predicts (noise, or velocity), `[batch, height, width, latentChannels]`.
   package fileprivate(set) var prediction: Tensor
-  /// The outputs of the input blocks, the middle block and the output blocks in order of
-  /// execution, as CompVis counts them: an output block's upsampler belongs to it, a
-  /// downsampler is a block of its own. SD 1.x has 25. Empty unless asked for.
+  /// The outputs of all blocks in order of execution; empty unless asked for.
+  ///
+  /// Blocks are counted as CompVis does: an output block's upsampler belongs to it, a downsampler is
+  /// a block of its own. SD 1.x has 25.
   package fileprivate(set) var blocks: [UNetTap] = []
   /// The cross-attention probabilities asked for.
   package fileprivate(set) var attention: [UNetTap] = []

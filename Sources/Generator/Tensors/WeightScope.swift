@@ -110,8 +110,10 @@ package struct WeightScope: Sendable {
   /// Whether there is a tensor `prefix + name`.
   package func has(_ name: String) -> Bool { collection.has(prefix + name) }
 
-  /// The tensor `prefix + name`, which has one of `shapes`; the first is the one asked for in
-  /// messages. What is wrong with it is thrown by ``WeightCollection/finish()``.
+  /// The tensor `prefix + name`, which has one of `shapes`.
+  ///
+  /// Messages ask for the first shape. What is wrong with the tensor is thrown by
+  /// ``WeightCollection/finish()``.
   package func weight(_ name: String, _ shapes: [Int]...) -> Weight {
     collection.weight(prefix + name, shapes: shapes)
   }

@@ -90,8 +90,9 @@ package struct Tokenizer: Sendable {
       textTokenCount: text.count)
   }
 
-  /// Where `phrase` stands in `prompt`: for each occurrence, the places of its tokens in
-  /// ``Encoding/tokens``. Occurrences that the cut to `length` touches are left out.
+  /// For each occurrence of `phrase` in `prompt`, the places of its tokens in ``Encoding/tokens``.
+  ///
+  /// Occurrences that the cut to `length` touches are left out.
   ///
   /// - Throws: ``GeneratorError/Code/invalidArgument`` when a text is too long.
   package func positions(
