@@ -54,15 +54,15 @@ GW_CLONES void gw_winograd_input(const float *image, long height, long width, lo
   }
 }
 
-GW_CLONES void gw_winograd_weights(const void *w, int kind, long first, long inputs, int panel,
-                                   float *u) {
-  for (long c = 0; c < inputs; c++)
+GW_CLONES void gw_winograd_weights(const void *w, int kind, long first, long inputs,
+                                   long input, long count, int panel, float *u) {
+  for (long c = 0; c < count; c++)
     for (int j = 0; j < panel; j += 16) {
       v16 mid[6][3];
       for (int x = 0; x < 3; x++) {
         v16 g[3];
         for (int y = 0; y < 3; y++)
-          gw_load_weights(&g[y], w, kind, first + ((3 * y + x) * inputs + c) * panel + j);
+          gw_load_weights(&g[y], w, kind, first + ((3 * y + x) * inputs + input + c) * panel + j);
         v16 even = g[0] + 0.5f * g[2], even2 = g[0] + 2.0f * g[2];
         mid[0][x] = g[0];
         mid[1][x] = (even + POINT_A * g[1]) * (-2.0f / 3);
@@ -72,7 +72,7 @@ GW_CLONES void gw_winograd_weights(const void *w, int kind, long first, long inp
         mid[5][x] = g[2];
       }
       float *out = u + c * panel + j;
-      long stride = inputs * panel;
+      long stride = count * panel;
       for (int y = 0; y < 6; y++) {
         v16 *g = mid[y];
         v16 even = g[0] + 0.5f * g[2], even2 = g[0] + 2.0f * g[2];

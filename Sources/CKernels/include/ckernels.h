@@ -34,8 +34,10 @@ void gw_pack_transposed(const float *k, long ld, long count, long depth, float *
 // v[36][stride] receives tile t of [first, last) at t * channels, relative to `first`.
 void gw_winograd_input(const float *image, long height, long width, long channels, long tilesY,
                        long tilesX, long first, long last, long origin, float *v, long stride);
-// u[36][inputs][panel] from panel w[9][inputs][panel] that starts at value `first`.
-void gw_winograd_weights(const void *w, int kind, long first, long inputs, int panel, float *u);
+// u[36][count][panel] from inputs [input, input + count) of the panel w[9][inputs][panel] that starts
+// at value `first`.
+void gw_winograd_weights(const void *w, int kind, long first, long inputs, long input, long count,
+                         int panel, float *u);
 // Adds the bias and writes outputs [output, output + panel) of tiles [first, last).
 void gw_winograd_output(const float *m, long stride, int panel, const float *bias, float *image,
                         long height, long width, long outputs, long output, long tilesY,

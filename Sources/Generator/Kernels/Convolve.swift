@@ -51,7 +51,7 @@ func convolutionMethod(
 }
 
 /// See ``convolutionMethod(_:batch:height:width:inputs:outputs:)``.
-private let winogradMinimumTiles = 8
+private let winogradMinimumTiles = 12
 
 /// Convolves `x` `[batch, height, width, inputs]` and adds `bias` `[outputs]`.
 ///

@@ -2,6 +2,9 @@ private import CKernels
 
 /// Floats of transformed pixels that are held at a time: a share of the last-level cache.
 private let transformedFloats = 4 << 20
+/// Inputs whose weights are transformed at a time: 36 planes of them for 32 outputs take half a
+/// megabyte, and so stay in a core's second-level cache until they are used.
+private let weightInputs = 112
 /// Tiles that one task transforms.
 private let tileGrain = 8
 /// Floats between the 36 planes beyond their size, so that they do not fall on the same cache sets.
@@ -40,18 +43,21 @@ func winogradConvolution(_ x: Tensor, _ w: ConvolutionPanels, bias: Tensor) -> T
     x.workspace.parallel(w.count) { panel in
       let output = panel * ConvolutionPanels.width
       let columns = w.width(of: panel)
-      let weights = x.workspace.tensor([planeCount, inputs, columns])
+      let weights = x.workspace.tensor([planeCount, weightInputs, columns])
       let productStride = (last - first) * columns + planePadding
       let products = x.workspace.tensor([planeCount, productStride])
       // Safe: all sizes come from the shapes checked above; panels write disjoint outputs of y.
-      unsafe gw_winograd_weights(
-        w.values.pointer, w.values.kind.code, w.start(of: panel), inputs, Int32(columns),
-        weights.pointer)
-      for plane in 0..<planeCount {
-        unsafe gw_panel_product(
-          transformed.pointer + plane * stride, inputs,
-          weights.pointer + plane * inputs * columns, products.pointer + plane * productStride,
-          columns, last - first, inputs, Int32(columns), 0)
+      for input in Swift.stride(from: 0, to: inputs, by: weightInputs) {
+        let count = min(weightInputs, inputs - input)
+        unsafe gw_winograd_weights(
+          w.values.pointer, w.values.kind.code, w.start(of: panel), inputs, input, count,
+          Int32(columns), weights.pointer)
+        for plane in 0..<planeCount {
+          unsafe gw_panel_product(
+            transformed.pointer + plane * stride + input, inputs,
+            weights.pointer + plane * count * columns, products.pointer + plane * productStride,
+            columns, last - first, count, Int32(columns), input == 0 ? 0 : 1)
+        }
       }
       unsafe gw_winograd_output(
         products.pointer, productStride, Int32(columns), bias.pointer, y.pointer, height, width,
