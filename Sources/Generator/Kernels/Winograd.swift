@@ -43,12 +43,15 @@ func winogradConvolution(_ x: Tensor, _ w: ConvolutionPanels, bias: Tensor) -> T
     x.workspace.parallel(w.count) { panel in
       let output = panel * ConvolutionPanels.width
       let columns = w.width(of: panel)
-      let weights = x.workspace.tensor([planeCount, weightInputs, columns])
+      // In pieces, the products are read and written again for each: that pays while they are
+      // smaller than the weights.
+      let step = last - first < weightInputs ? weightInputs : inputs
+      let weights = x.workspace.tensor([planeCount, step, columns])
       let productStride = (last - first) * columns + planePadding
       let products = x.workspace.tensor([planeCount, productStride])
       // Safe: all sizes come from the shapes checked above; panels write disjoint outputs of y.
-      for input in Swift.stride(from: 0, to: inputs, by: weightInputs) {
-        let count = min(weightInputs, inputs - input)
+      for input in Swift.stride(from: 0, to: inputs, by: step) {
+        let count = min(step, inputs - input)
         unsafe gw_winograd_weights(
           w.values.pointer, w.values.kind.code, w.start(of: panel), inputs, input, count,
           Int32(columns), weights.pointer)
