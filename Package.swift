@@ -26,7 +26,10 @@ let package = Package(
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CSocket"),
+    .target(name: "CKernels"),
     .target(
       name: "Schema", path: "schema",
       exclude: ["README.md", "pack/README.md", "wire/golden", "wire/openrpc.json", "plan/golden"],
@@ -42,7 +45,7 @@ let package = Package(
     .executableTarget(
       name: "Generator",
       dependencies: [
-        "Schema", "Wire", "Imaging",
+        "Schema", "Wire", "Imaging", "COpenBLAS", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [.copy("Resources/sprites")], swiftSettings: strict),

@@ -1,7 +1,7 @@
 /// A failure of the generator that a caller can act on.
 ///
-/// Wrong shapes inside an engine are bugs and trap; this type is for what comes from outside:
-/// sprites, work items, options.
+/// Wrong shapes inside an engine or a network are bugs and trap; this type is for what comes from
+/// outside: sprites, work items, options, checkpoint files, prompts, configuration, cancellation.
 public struct GeneratorError: Error, Sendable {
   /// What kind of failure this is.
   public enum Code: String, Sendable {
@@ -9,10 +9,18 @@ public struct GeneratorError: Error, Sendable {
     case badSprites
     /// No sprite shows that category.
     case categoryUnknown
-    /// A work item or an option is outside its documented range.
+    /// A prompt, a work item or an option is outside its documented range.
     case invalidArgument
     /// A check of the engine's own work found a difference.
     case inexact
+    /// A checkpoint lacks a tensor, or has one of another shape or element type.
+    case badCheckpoint
+    /// A configuration file is missing, malformed, or describes a model that is not supported.
+    case badConfiguration
+    /// A file could not be read or written.
+    case fileAccess
+    /// The caller cancelled between two denoising steps.
+    case cancelled
   }
 
   /// The kind of failure.
