@@ -10,7 +10,8 @@ PYTHON := .venv/bin/python
 ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
-  uninstall clean golden show-crash show-scenes show-balance
+  uninstall clean golden fixtures fuzz parity torch show-crash show-scenes show-balance \
+  show-fixtures show-parity show-unet
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -55,6 +56,30 @@ show-scenes: build ## Scenes per second per core at 64 and 512; masks exact
 
 show-balance: build ## 200 streams: exact balance at every prefix, same bytes after a restart
 	$(PYTHON) Benchmarks/show_balance.py --bin $(BIN)
+
+show-fixtures: build ## Layers, networks, samplers and pictures against diffusers, from files
+	Benchmarks/show-fixtures.sh $(CONFIGURATION) $(IMPORTS)
+
+# PyTorch for the CPU, diffusers and transformers, in an environment of their own.
+TORCH := .venv-torch/bin/python
+torch:
+	@test -x $(TORCH) || { echo "making the Python environment .venv-torch (PyTorch, diffusers)"; \
+	  python3 -m venv .venv-torch && .venv-torch/bin/pip install -q --disable-pip-version-check \
+	  -r python/fixtures/requirements.txt && .venv-torch/bin/pip install -q --no-deps -e python; }
+
+fixtures: torch ## Writes Tests/Fixtures again, from small random models run by diffusers
+	$(TORCH) python/fixtures/make_fixtures.py
+
+parity: show-parity
+
+show-parity: build torch ## Full-size random models side by side with diffusers: U-Net and VAE
+	$(TORCH) Benchmarks/show_parity.py --bin $(BIN)
+
+show-unet: build torch ## Seconds and memory of SD 1.5 shapes against PyTorch in the same run
+	$(TORCH) Benchmarks/show_unet.py --bin $(BIN)
+
+fuzz: build ## 1,000,000 mutated weight files, none of which may trap
+	GROUNDWELL_FUZZ=1000000 swift test $(CONFIGURATION) $(IMPORTS) --filter SafetensorsFileTests
 
 install: build ## Installs the programs and their sprites under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
