@@ -11,7 +11,7 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet
+  show-fixtures show-parity show-unet bench-kernels
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -77,6 +77,9 @@ show-parity: build torch ## Full-size random models side by side with diffusers:
 
 show-unet: build torch ## Seconds and memory of SD 1.5 shapes against PyTorch in the same run
 	$(TORCH) Benchmarks/show_unet.py --bin $(BIN)
+
+bench-kernels: build ## Kernels in C against the same in Swift; each must gain 1.3 times
+	$(BIN)/groundwell-generator bench kernels --compare-swift --runs 50
 
 fuzz: build ## 1,000,000 mutated weight files, none of which may trap
 	GROUNDWELL_FUZZ=1000000 swift test $(CONFIGURATION) $(IMPORTS) --filter SafetensorsFileTests

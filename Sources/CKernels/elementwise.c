@@ -1,10 +1,12 @@
-// Normalisation, activations and sums: one pass over memory each.
+// Normalisation and activations: one pass over memory each.
 #include <math.h>
 #include "include/ckernels.h"
 #include "simd.h"
 
-GW_CLONES void gw_channel_sums(const float *x, long pixels, long channels, const float *pivot,
-                               float *sum, float *squares) {
+GW_KERNEL(void, gw_channel_sums,
+          (const float *x, long pixels, long channels, const float *pivot, float *sum,
+           float *squares),
+          (x, pixels, channels, pivot, sum, squares)) {
   for (long c = 0; c < channels; c++) sum[c] = squares[c] = 0;
   for (long p = 0; p < pixels; p++)
     for (long c = 0; c < channels; c++) {
@@ -14,8 +16,10 @@ GW_CLONES void gw_channel_sums(const float *x, long pixels, long channels, const
     }
 }
 
-GW_CLONES void gw_scale_shift(const float *x, long pixels, long channels, const float *scale,
-                              const float *shift, int silu, float *y) {
+GW_KERNEL(void, gw_scale_shift,
+          (const float *x, long pixels, long channels, const float *scale, const float *shift,
+           int silu, float *y),
+          (x, pixels, channels, scale, shift, silu, y)) {
   long whole = channels / 16 * 16;
   for (long p = 0; p < pixels; p++) {
     const float *from = x + p * channels;
@@ -36,8 +40,10 @@ GW_CLONES void gw_scale_shift(const float *x, long pixels, long channels, const 
   }
 }
 
-GW_CLONES void gw_layer_norm(const float *x, long rows, long channels, const float *weight,
-                             const float *bias, float eps, float *y) {
+GW_KERNEL(void, gw_layer_norm,
+          (const float *x, long rows, long channels, const float *weight, const float *bias,
+           float eps, float *y),
+          (x, rows, channels, weight, bias, eps, y)) {
   long whole = channels / 16 * 16;
   for (long r = 0; r < rows; r++) {
     const float *from = x + r * channels;
@@ -80,14 +86,18 @@ GW_CLONES void gw_layer_norm(const float *x, long rows, long channels, const flo
     }                                                           \
   } while (0)
 
-GW_CLONES void gw_activate(const float *x, long count, int kind, float *y) {
+GW_KERNEL(void, gw_activate,
+          (const float *x, long count, int kind, float *y),
+          (x, count, kind, y)) {
   if (kind == GW_SILU) GW_EACH(GW_EXP(e, -z); z = z / (e + 1.0f));
   if (kind == GW_QUICK_GELU) GW_EACH(GW_EXP(e, z * -1.702f); z = z / (e + 1.0f));
   if (kind == GW_GELU) GW_EACH(GW_ERF(e, z * 0.70710678118654752f); z = z * 0.5f * (e + 1.0f));
   if (kind == GW_RELU) GW_EACH(e = GW_SPLAT(0); z = GW_SELECT(z > e, z, e));
 }
 
-GW_CLONES void gw_geglu(const float *x, long rows, long width, float *y) {
+GW_KERNEL(void, gw_geglu,
+          (const float *x, long rows, long width, float *y),
+          (x, rows, width, y)) {
   for (long r = 0; r < rows; r++) {
     const float *value = x + r * 2 * width, *gate = value + width;
     float *to = y + r * width;
@@ -102,39 +112,5 @@ GW_CLONES void gw_geglu(const float *x, long rows, long width, float *y) {
       GW_ERF(e, g * 0.70710678118654752f);
       to[c] = value[c] * (gate[c] * 0.5f * (e[0] + 1.0f));
     }
-  }
-}
-
-GW_CLONES void gw_add(const float *x, long count, float *y) {
-  for (long i = 0; i < count; i++) y[i] += x[i];
-}
-
-GW_CLONES void gw_combine(const float *x, long count, float a, float b, float *y) {
-  for (long i = 0; i < count; i++) y[i] = a * x[i] + b * y[i];
-}
-
-GW_CLONES void gw_add_row(const float *x, const float *row, long rows, long columns, float *y) {
-  for (long r = 0; r < rows; r++)
-    if (x)
-      for (long c = 0; c < columns; c++) y[r * columns + c] = x[r * columns + c] + row[c];
-    else
-      memcpy(y + r * columns, row, (size_t)columns * 4);
-}
-
-void gw_unfold(const float *image, long height, long width, long channels, long kernel,
-               long stride, long padTop, long padLeft, long outHeight, long outWidth,
-               long firstRow, long rows, float *out) {
-  for (long r = firstRow; r < firstRow + rows; r++) {
-    long batch = r / (outHeight * outWidth);
-    long y0 = r / outWidth % outHeight * stride - padTop, x0 = r % outWidth * stride - padLeft;
-    const float *base = image + batch * height * width * channels;
-    for (long ky = 0; ky < kernel; ky++)
-      for (long kx = 0; kx < kernel; kx++, out += channels) {
-        long y = y0 + ky, x = x0 + kx;
-        if (y >= 0 && y < height && x >= 0 && x < width)
-          memcpy(out, base + (y * width + x) * channels, (size_t)channels * 4);
-        else
-          memset(out, 0, (size_t)channels * 4);
-      }
   }
 }

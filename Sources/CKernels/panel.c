@@ -70,40 +70,18 @@ GW_PANEL(panel_base, , 3)
 void gw_panel_product(const float *a, long lda, const float *b, float *c, long ldc, long rows,
                       long depth, int width, int accumulate) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f"))
+  int level = gw_level();
+  if (level == GW_AVX512)
     return panel_avx512(a, lda, b, c, ldc, rows, depth, width, accumulate);
-  if (__builtin_cpu_supports("x86-64-v3"))
+  if (level == GW_AVX2)
     return panel_avx2(a, lda, b, c, ldc, rows, depth, width, accumulate);
 #endif
   panel_base(a, lda, b, c, ldc, rows, depth, width, accumulate);
 }
 
-GW_CLONES void gw_pack_panel(const void *w, int kind, long columns, long column, int width,
-                             int panel, long row, long depth, float *out) {
-  for (long k = 0; k < depth; k++) {
-    long from = (row + k) * columns + column;
-    int j = 0;
-    for (; j + 16 <= width; j += 16) {
-      v16 x;
-      gw_load_weights(&x, w, kind, from + j);
-      GW_STORE(out + k * panel + j, x);
-    }
-    for (; j < width; j++) out[k * panel + j] = gw_load_weight(w, kind, from + j);
-    for (; j < panel; j++) out[k * panel + j] = 0;
-  }
-}
-
-void gw_pack_transposed(const float *k, long ld, long count, long depth, float *out) {
-  for (long j = 0; j < 32; j++) {
-    const float *row = k + j * ld;
-    if (j < count)
-      for (long d = 0; d < depth; d++) out[d * 32 + j] = row[d];
-    else
-      for (long d = 0; d < depth; d++) out[d * 32 + j] = 0;
-  }
-}
-
-GW_CLONES void gw_widen(const void *values, int kind, long first, long count, float *out) {
+GW_KERNEL(void, gw_widen,
+          (const void *values, int kind, long first, long count, float *out),
+          (values, kind, first, count, out)) {
   long i = 0;
   for (; i + 16 <= count; i += 16) {
     v16 x;

@@ -3,9 +3,11 @@
 #include "include/ckernels.h"
 #include "simd.h"
 
-GW_CLONES void gw_softmax_block(float *scores, long ld, long rows, long keys, int causal,
-                                long keysOfFirstRow, float scale, float *maximum, float *sum,
-                                float *out, long ldo, long depth) {
+GW_KERNEL(void, gw_softmax_block,
+          (float *scores, long ld, long rows, long keys, int causal, long keysOfFirstRow,
+           float scale, float *maximum, float *sum, float *out, long ldo, long depth),
+          (scores, ld, rows, keys, causal, keysOfFirstRow, scale, maximum, sum, out, ldo,
+           depth)) {
   for (long r = 0; r < rows; r++) {
     float *s = scores + r * ld;
     long seen = keys;
@@ -43,13 +45,5 @@ GW_CLONES void gw_softmax_block(float *scores, long ld, long rows, long keys, in
       float *o = out + r * ldo;
       for (long d = 0; d < depth; d++) o[d] *= keep;
     }
-  }
-}
-
-GW_CLONES void gw_divide_rows(const float *in, long ldi, const float *sum, long rows, long depth,
-                              float *out, long ldo) {
-  for (long r = 0; r < rows; r++) {
-    float factor = 1 / sum[r];
-    for (long d = 0; d < depth; d++) out[r * ldo + d] = in[r * ldi + d] * factor;
   }
 }

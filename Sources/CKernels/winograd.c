@@ -9,14 +9,14 @@
 // These points lose about half as much precision as the customary 0, +-1, +-2.
 #include "include/ckernels.h"
 #include "simd.h"
-#include "widen.h"
 
 #define POINT_A 0.70710678118654752f
 #define POINT_B 1.41421356237309505f
 
-GW_CLONES void gw_winograd_input(const float *image, long height, long width, long channels,
-                                 long tilesY, long tilesX, long first, long last, long origin,
-                                 float *v, long stride) {
+GW_KERNEL(void, gw_winograd_input,
+          (const float *image, long height, long width, long channels, long tilesY,
+           long tilesX, long first, long last, long origin, float *v, long stride),
+          (image, height, width, channels, tilesY, tilesX, first, last, origin, v, stride)) {
   for (long t = first; t < last; t++) {
     long batch = t / (tilesY * tilesX), y0 = t / tilesX % tilesY * 4 - 1, x0 = t % tilesX * 4 - 1;
     const float *base = image + batch * height * width * channels;
@@ -54,41 +54,12 @@ GW_CLONES void gw_winograd_input(const float *image, long height, long width, lo
   }
 }
 
-GW_CLONES void gw_winograd_weights(const void *w, int kind, long first, long inputs,
-                                   long input, long count, int panel, float *u) {
-  for (long c = 0; c < count; c++)
-    for (int j = 0; j < panel; j += 16) {
-      v16 mid[6][3];
-      for (int x = 0; x < 3; x++) {
-        v16 g[3];
-        for (int y = 0; y < 3; y++)
-          gw_load_weights(&g[y], w, kind, first + ((3 * y + x) * inputs + input + c) * panel + j);
-        v16 even = g[0] + 0.5f * g[2], even2 = g[0] + 2.0f * g[2];
-        mid[0][x] = g[0];
-        mid[1][x] = (even + POINT_A * g[1]) * (-2.0f / 3);
-        mid[2][x] = (even - POINT_A * g[1]) * (-2.0f / 3);
-        mid[3][x] = (even2 + POINT_B * g[1]) * (1.0f / 6);
-        mid[4][x] = (even2 - POINT_B * g[1]) * (1.0f / 6);
-        mid[5][x] = g[2];
-      }
-      float *out = u + c * panel + j;
-      long stride = count * panel;
-      for (int y = 0; y < 6; y++) {
-        v16 *g = mid[y];
-        v16 even = g[0] + 0.5f * g[2], even2 = g[0] + 2.0f * g[2];
-        GW_STORE(out + (6 * y + 0) * stride, g[0]);
-        GW_STORE(out + (6 * y + 1) * stride, (even + POINT_A * g[1]) * (-2.0f / 3));
-        GW_STORE(out + (6 * y + 2) * stride, (even - POINT_A * g[1]) * (-2.0f / 3));
-        GW_STORE(out + (6 * y + 3) * stride, (even2 + POINT_B * g[1]) * (1.0f / 6));
-        GW_STORE(out + (6 * y + 4) * stride, (even2 - POINT_B * g[1]) * (1.0f / 6));
-        GW_STORE(out + (6 * y + 5) * stride, g[2]);
-      }
-    }
-}
-
-GW_CLONES void gw_winograd_output(const float *m, long stride, int panel, const float *bias,
-                                  float *image, long height, long width, long outputs,
-                                  long output, long tilesY, long tilesX, long first, long last) {
+GW_KERNEL(void, gw_winograd_output,
+          (const float *m, long stride, int panel, const float *bias, float *image,
+           long height, long width, long outputs, long output, long tilesY, long tilesX,
+           long first, long last),
+          (m, stride, panel, bias, image, height, width, outputs, output, tilesY, tilesX,
+           first, last)) {
   for (long t = first; t < last; t++) {
     long batch = t / (tilesY * tilesX), y0 = t / tilesX % tilesY * 4, x0 = t % tilesX * 4;
     float *base = image + batch * height * width * outputs + output;

@@ -18,6 +18,9 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "A single-file checkpoint (CompVis names) to use instead of the model's weights.")
   var checkpoint: String?
 
+  @Option(help: "Directory of another autoencoder, such as TAESD, to use instead of the model's.")
+  var vae: String?
+
   @Option(help: "A LoRA file to add, FILE or FILE=WEIGHT; give it again for more.")
   var lora: [String] = []
 
@@ -95,6 +98,7 @@ struct SampleCommand: ParsableCommand {
     }
     var directory = try ModelDirectory(path: model)
     directory.checkpoint = checkpoint
+    directory.autoencoder = vae
     directory.adapters = try lora.map(Self.adapter)
     let model = try DiffusionModel(
       directory: directory, workspace: Workspace(threadCount: threads))
@@ -140,14 +144,28 @@ struct SampleCommand: ParsableCommand {
 
   private func allPrompts() throws -> [String] {
     guard let promptFile else { return prompt }
+    return try Self.prompts(inFile: promptFile)
+  }
+
+  /// The lines of a file that are not blank.
+  static func prompts(inFile promptFile: String) throws -> [String] {
     let file = try MappedFile(path: promptFile)
-    guard file.count <= Self.maximumPromptFileBytes else {
+    guard file.count <= maximumPromptFileBytes else {
       throw ValidationError(
-        "\(promptFile): \(file.count) bytes; at most \(Self.maximumPromptFileBytes) are allowed")
+        "\(promptFile): \(file.count) bytes; at most \(maximumPromptFileBytes) are allowed")
     }
-    let lines = file.bytes(0..<file.count).split(separator: UInt8(ascii: "\n"))
-    let prompts = try lines.map { try DiffusionModel.prompt(Array($0)) }
-      .map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }.filter { !$0.isEmpty }
+    let lines = file.bytes(0..<file.count).split(
+      separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    var prompts: [String] = []
+    for (index, line) in lines.enumerated() {
+      do throws(GeneratorError) {
+        let prompt = try DiffusionModel.prompt(Array(line))
+          .trimmingCharacters(in: .whitespacesAndNewlines)
+        if !prompt.isEmpty { prompts.append(prompt) }
+      } catch {
+        throw GeneratorError(error.code, "\(promptFile), line \(index + 1): \(error.message)")
+      }
+    }
     guard !prompts.isEmpty else { throw ValidationError("\(promptFile): no prompt in it") }
     return prompts
   }

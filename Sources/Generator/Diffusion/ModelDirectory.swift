@@ -7,6 +7,8 @@ package struct ModelDirectory: Sendable {
   package let path: String
   /// A single-file checkpoint whose weights are used instead of the directory's.
   package var checkpoint: String?
+  /// A directory with another autoencoder, full or tiny, that is used instead of the model's.
+  package var autoencoder: String?
   /// What is added to the weights.
   package var adapters: [LowRankAdapter] = []
 
@@ -32,11 +34,16 @@ package struct ModelDirectory: Sendable {
     }
   }
 
+  private func folder(_ part: Part) -> String {
+    if part == .autoencoder, let autoencoder { return autoencoder }
+    return "\(path)/\(part.rawValue)"
+  }
+
   /// The bytes of a part's configuration.
   ///
   /// - Throws: ``GeneratorError/Code/badConfiguration``.
   package func configuration(_ part: Part) throws(GeneratorError) -> (json: Data, file: String) {
-    let file = "\(path)/\(part.rawValue)/config.json"
+    let file = folder(part) + "/config.json"
     return (try readConfiguration(file), file)
   }
 
@@ -53,8 +60,9 @@ package struct ModelDirectory: Sendable {
   ///
   /// - Throws: ``GeneratorError/Code/badCheckpoint``.
   package func weightFiles(_ part: Part) throws(GeneratorError) -> [String] {
-    if let checkpoint { return [checkpoint] }
-    let folder = "\(path)/\(part.rawValue)/"
+    let isReplaced = part == .autoencoder && autoencoder != nil
+    if let checkpoint, !isReplaced { return [checkpoint] }
+    let folder = folder(part) + "/"
     for name in [part.stem + ".safetensors", part.stem + ".fp16.safetensors"] {
       if FileManager.default.fileExists(atPath: folder + name) { return [folder + name] }
     }
@@ -112,7 +120,9 @@ package struct ModelDirectory: Sendable {
     for adapter in adapters {
       weights = try adapter.merged(into: weights, part: part, workspace: workspace)
     }
-    let name = checkpoint.map { "\($0), \(part.rawValue)" } ?? "\(path)/\(part.rawValue)"
+    let isReplaced = part == .autoencoder && autoencoder != nil
+    let name =
+      isReplaced ? folder(part) : checkpoint.map { "\($0), \(part.rawValue)" } ?? folder(part)
     return WeightCollection(weights, name: name, workspace: workspace, files: files)
   }
 

@@ -55,7 +55,7 @@ func attentionProbabilities(_ query: Tensor, _ key: Tensor, heads: Int) -> Tenso
     let keyStart = head / heads * keys * width + head % heads * depth
     // Safe: as in `PackedHeads.attend`; every head writes its own part of `y`.
     for block in 0..<panels {
-      unsafe gw_pack_transposed(
+      unsafe SwiftKernels.packTransposed(
         key.pointer + keyStart + block * 32 * width, width, min(32, keys - block * 32), depth,
         panel.pointer)
       unsafe gw_panel_product(
@@ -65,7 +65,7 @@ func attentionProbabilities(_ query: Tensor, _ key: Tensor, heads: Int) -> Tenso
     unsafe gw_softmax_block(
       scores.pointer, panels * 32, queries, keys, 0, 0, scale, maximum.pointer, sum.pointer,
       scores.pointer, 0, 0)
-    unsafe gw_divide_rows(
+    unsafe SwiftKernels.divideRows(
       scores.pointer, panels * 32, sum.pointer, queries, keys,
       y.pointer + head * queries * keys, keys)
   }
@@ -105,7 +105,7 @@ private struct PackedHeads {
       let start = head / heads * keys * width + head % heads * depth
       // Safe: panels cover exactly the keys of the head; tasks write disjoint panels.
       for panel in task % pieces * grain..<min((task % pieces + 1) * grain, keyPanels) {
-        unsafe gw_pack_transposed(
+        unsafe SwiftKernels.packTransposed(
           key.pointer + start + panel * 32 * width, width, min(32, keys - panel * 32), depth,
           packedKeys.pointer + (head * keyPanels + panel) * depth * 32)
         let firstKey = panel * 32
@@ -113,9 +113,9 @@ private struct PackedHeads {
         var column = 0
         while column < valueWidth {
           let panelWidth = valueWidth - column >= 32 ? 32 : 16
-          unsafe gw_pack_panel(
-            value.pointer + head / heads * keys * width, 0, width, head % heads * depth + column,
-            Int32(min(panelWidth, depth - column)), Int32(panelWidth), firstKey, count,
+          unsafe SwiftKernels.packPanel(
+            value.pointer + head / heads * keys * width, width, head % heads * depth + column,
+            min(panelWidth, depth - column), panelWidth, firstKey, count,
             packedValues.pointer + head * keys * valueWidth + column * keys
               + firstKey * panelWidth)
           column += panelWidth
@@ -163,7 +163,7 @@ private struct PackedHeads {
         column += panelWidth
       }
     }
-    unsafe gw_divide_rows(
+    unsafe SwiftKernels.divideRows(
       sums.pointer, valueWidth, total.pointer, count, depth, y.pointer + start, width)
   }
 }

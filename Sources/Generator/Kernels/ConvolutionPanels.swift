@@ -1,5 +1,3 @@
-private import CKernels
-
 /// The weight of a convolution in the order in which it is read: panels of 32 outputs (the last may
 /// be 16 wide, and zeros fill it up), each `[taps, inputs, width]`.
 ///
@@ -27,11 +25,19 @@ package struct ConvolutionPanels: Sendable {
     workspace.parallel((outputs + Self.width - 1) / Self.width) { panel in
       let output = panel * Self.width
       let width = min(Self.width, padded - output)
-      // Safe: panels are disjoint parts of a buffer made for all of them.
-      unsafe gw_convolution_panel(
-        weight.pointer, Int32(weight.kind.bytes), inputs, taps, output,
-        Int32(min(width, outputs - output)), Int32(width),
-        memory.pointer + output * taps * inputs * weight.kind.bytes)
+      let count = min(width, outputs - output)
+      // Safe: panels are disjoint parts of a buffer made for all of them, and words of the values'
+      // size are only moved.
+      let target = unsafe memory.pointer + output * taps * inputs * weight.kind.bytes
+      if weight.kind.bytes == 4 {
+        unsafe SwiftKernels.convolutionPanel(
+          weight.pointer.assumingMemoryBound(to: UInt32.self), inputs, taps, output, count, width,
+          target.assumingMemoryBound(to: UInt32.self))
+      } else {
+        unsafe SwiftKernels.convolutionPanel(
+          weight.pointer.assumingMemoryBound(to: UInt16.self), inputs, taps, output, count, width,
+          target.assumingMemoryBound(to: UInt16.self))
+      }
     }
     weight.forget()
     (self.taps, self.inputs, self.outputs) = (taps, inputs, outputs)

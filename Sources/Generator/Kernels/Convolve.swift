@@ -89,10 +89,10 @@ private func unfoldedConvolution(
     let count = min(blockRows, rows - start)
     x.workspace.parallel(count, grain: 32) { piece in
       // Safe: the piece lies inside both tensors.
-      unsafe gw_unfold(
-        x.pointer, height, width, inputs, geometry.kernel, geometry.stride,
-        geometry.paddingBefore, geometry.paddingBefore, outHeight, outWidth,
-        start + piece.lowerBound, piece.count, unfolded.pointer + piece.lowerBound * depth)
+      unsafe SwiftKernels.unfold(
+        x.pointer, height: height, width: width, channels: inputs, geometry: geometry,
+        rows: start + piece.lowerBound..<start + piece.upperBound,
+        unfolded.pointer + piece.lowerBound * depth)
     }
     // With few panels, the rows are split too, so that every thread has work.
     let parts = w.count >= 2 * x.workspace.threadCount ? 1 : 2 * x.workspace.threadCount
@@ -143,7 +143,7 @@ private func unfoldedPanel(
     for row in 0..<rows.count {
       let target = unsafe y.pointer + (firstRow + row) * w.outputs + column
       if !isWhole { unsafe target.update(from: out + row * stride, count: width) }
-      unsafe gw_add(bias.pointer + column, width, target)
+      unsafe SwiftKernels.add(bias.pointer + column, width, target)
     }
   }
 }

@@ -54,7 +54,7 @@ func add(_ x: Tensor, to y: Tensor) {
   precondition(x.count == y.count, "\(x.shape) added to \(y.shape)")
   x.workspace.parallel(x.count, grain: valueGrain) { range in
     // Safe: the range lies inside both tensors.
-    unsafe gw_add(x.pointer + range.lowerBound, range.count, y.pointer + range.lowerBound)
+    unsafe SwiftKernels.add(x.pointer + range.lowerBound, range.count, y.pointer + range.lowerBound)
   }
 }
 
@@ -63,7 +63,7 @@ func combine(_ a: Float, _ x: Tensor, _ b: Float, _ y: Tensor) -> Tensor {
   precondition(x.count == y.count, "\(x.shape) combined with \(y.shape)")
   let result = y.copy()
   // Safe: both hold `count` values.
-  unsafe gw_combine(x.pointer, x.count, a, b, result.pointer)
+  unsafe SwiftKernels.combine(x.pointer, x.count, a, b, result.pointer)
   return result
 }
 
@@ -76,10 +76,12 @@ func addRows(_ rows: Tensor, to x: Tensor) {
   let pieces = (pixels + grain - 1) / grain
   x.workspace.parallel(batch * pieces) { task in
     let first = task % pieces * grain
-    // Safe: the piece lies inside picture `task / pieces`, and the kernel may read what it writes.
+    // Safe: the piece lies inside picture `task / pieces`.
     let at = unsafe x.pointer + (task / pieces * pixels + first) * channels
-    unsafe gw_add_row(
-      at, rows.pointer + task / pieces * channels, min(grain, pixels - first), channels, at)
+    for pixel in 0..<min(grain, pixels - first) {
+      unsafe SwiftKernels.add(
+        rows.pointer + task / pieces * channels, channels, at + pixel * channels)
+    }
   }
 }
 

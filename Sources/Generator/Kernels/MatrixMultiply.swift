@@ -1,4 +1,3 @@
-private import CKernels
 private import COpenBLAS
 
 /// Rows that one task of a product takes when there are many.
@@ -59,7 +58,7 @@ private func seed(
     if let residual {
       unsafe (y.pointer + start).update(from: residual.pointer + start, count: columns.count)
       if let bias {
-        unsafe gw_add(bias.pointer + columns.lowerBound, columns.count, y.pointer + start)
+        unsafe SwiftKernels.add(bias.pointer + columns.lowerBound, columns.count, y.pointer + start)
       }
     } else if let bias {
       unsafe (y.pointer + start)

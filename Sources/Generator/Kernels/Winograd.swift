@@ -52,9 +52,9 @@ func winogradConvolution(_ x: Tensor, _ w: ConvolutionPanels, bias: Tensor) -> T
       // Safe: all sizes come from the shapes checked above; panels write disjoint outputs of y.
       for input in Swift.stride(from: 0, to: inputs, by: step) {
         let count = min(step, inputs - input)
-        unsafe gw_winograd_weights(
-          w.values.pointer, w.values.kind.code, w.start(of: panel), inputs, input, count,
-          Int32(columns), weights.pointer)
+        unsafe SwiftKernels.winogradWeights(
+          w.values.pointer, w.values.kind.code, w.start(of: panel), inputs, input, count, columns,
+          weights.pointer)
         for plane in 0..<planeCount {
           unsafe gw_panel_product(
             transformed.pointer + plane * stride + input, inputs,

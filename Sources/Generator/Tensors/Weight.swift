@@ -145,7 +145,7 @@ package struct Weight: Sendable {
   /// Whether a value is infinite or not a number.
   var hasNonFinite: Bool {
     guard count > 0 else { return false }
-    return unsafe gw_has_non_finite(pointer, kind.code, count) != 0
+    return unsafe SwiftKernels.hasNonFinite(pointer, kind, count)
   }
 
   /// Lets the pages of a mapped file go until they are touched again.

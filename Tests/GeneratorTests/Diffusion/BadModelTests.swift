@@ -138,6 +138,33 @@ import Testing
     }
   }
 
+  @Test(
+    "a prompt file with a bad line is refused by its number",
+    arguments: [
+      ([0x61, 0x0A, 0x0A, 0xC3, 0x28] as [UInt8], "line 3: a prompt is not valid UTF-8"),
+      ([UInt8](repeating: 0x61, count: 1 << 20), "line 1: a prompt of 1048576 bytes"),
+      ([0x0A, 0x20, 0x0A], "no prompt in it"),
+    ])
+  func badPromptFile(bytes: [UInt8], part: String) throws {
+    let path = NSTemporaryDirectory() + "prompts-\(UUID().uuidString)"
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let error = #expect(throws: (any Error).self) { try SampleCommand.prompts(inFile: path) }
+    #expect(error.map { "\($0)".contains(part) } == true, "\(String(describing: error))")
+  }
+
+  @Test("a truncated file of weights is named")
+  func truncatedWeights() {
+    expectRefused(.badCheckpoint, "truncated") { folder in
+      let name = try #require(
+        FileManager.default.contentsOfDirectory(atPath: folder + "/unet")
+          .filter { $0.hasSuffix(".safetensors") }.min())
+      let url = URL(fileURLWithPath: "\(folder)/unet/\(name)")
+      let data = try Data(contentsOf: url)
+      try data.prefix(data.count - 100).write(to: url)
+    }
+  }
+
   @Test("a prompt of 8192 letters is cut with a note, in time")
   func longestPrompt() throws {
     let model = try DiffusionModel(directory: Fixtures.model("sd2"), workspace: workspace)

@@ -78,6 +78,26 @@ import Testing
     }
   }
 
+  @Test("another autoencoder takes the place of the model's, and its part of the fingerprint")
+  func otherAutoencoder() throws {
+    let workspace = Workspace(threadCount: 1)
+    var directory = try Fixtures.model("sd1")
+    let own = try Fingerprint.model(directory, workspace: workspace)
+    directory.autoencoder = Fixtures.root + "/models/taesd"
+    #expect(try Fingerprint.model(directory, workspace: workspace) != own)
+    let autoencoder = try Autoencoder(directory: directory, workspace: workspace)
+    let fixture = try Fixtures.tensors("outputs/taesd", workspace)
+    let latent = try #require(fixture["latent"]).channelsLast()
+    try expectNear(
+      autoencoder.decoded(latent.slice(0..<1)).channelsFirst(),
+      try #require(fixture["decoded"]).slice(0..<1), 1e-5, "tiny autoencoder in a model")
+    directory.autoencoder = Fixtures.root + "/models"
+    let error = #expect(throws: GeneratorError.self) {
+      try Autoencoder(directory: directory, workspace: workspace)
+    }
+    #expect(error?.message.contains("models/config.json") == true)
+  }
+
   @Test("the places of a phrase are found wherever it stands")
   func phrasePositions() throws {
     let model = try DiffusionModel(
