@@ -1,8 +1,8 @@
 // The inner loops that gain more than 1.3 times from wider vectors than a baseline x86-64 build of
-// Swift may use, by `groundwell-generator bench kernels --compare-swift`. Each
-// function is compiled for AVX-512, AVX2 and the baseline, and runs at the level of the machine.
-// None of them allocates, keeps state or starts threads; the Swift side in `Kernels/` owns the
-// memory, splits the work and checks every size. All floats are 32-bit; `long` counts elements.
+// Swift may use, by `groundwell-generator bench kernels --compare-swift`. Each function is compiled
+// for AVX-512, AVX2 and the baseline, and runs at the level of the machine. None of them allocates
+// or starts threads; the Swift side in `Kernels/` owns the memory, splits the work and checks every
+// size. All floats are 32-bit; `long` counts elements.
 //
 // Axis letters: P pixels or tiles, C channels, K depth of a product. Pixels are channels-last.
 #ifndef CKERNELS_H
