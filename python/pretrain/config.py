@@ -80,7 +80,7 @@ class Autoencoder:
     ema_decay: float
     #: ``bfloat16`` or ``float32``.
     precision: str
-    #: The stage ends early once held-out PSNR reached this and the rate has fallen; in dB.
+    #: Held-out PSNR that the stage should end with, in dB; the log says when it does not.
     minimum_psnr: float
 
 

@@ -68,7 +68,8 @@ class DiffusionStage:
     ) -> None:
         self.config, self.settings = config, config.diffusion
         self.step = 0
-        self.vae = vae.to(device).eval()
+        # The layout decides the order of sums, and so the last bits of latents.
+        self.vae = vae.to(device, memory_format=torch.channels_last).eval()
         self.tokenizer = tokenizer
         self._categories = categories
         self._group, self._device = group, device

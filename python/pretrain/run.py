@@ -57,7 +57,7 @@ class Run:
         self.rank = int(os.environ.get(_RANK, "0"))
         self.journal = Journal(options.out if self.rank == 0 else None)
         self._started = time.monotonic()
-        self._wishes_stop = False
+        self._trains = self._wishes_stop = False
         self._elapsed = 0.0
         self._saved_at = self._sheet_at = time.monotonic()
         self._vae_state: Optional[dict[str, Any]] = None
@@ -72,6 +72,8 @@ class Run:
             self._train(client, group)
 
     def _stop(self, number: int, frame: Any) -> None:
+        if not self._trains:
+            raise SystemExit(128 + number)  # Nothing is lost yet; the daemon is stopped on the way.
         self._wishes_stop = True
 
     # Surroundings
@@ -242,6 +244,7 @@ class Run:
     def _work(self, stage: Stage, group: Group) -> bool:
         """Trains a stage; false when it was told to stop before the end."""
         stage.begin()
+        self._trains = True
         report = self.config.report
         self.journal.say(
             f"{stage.name}: step {stage.step} of {stage.steps}, batches of "
