@@ -50,6 +50,12 @@ def wrong_caption(prompt: str, category: str, other: str) -> str:
     return f"a photograph of {sampling.with_article(other)}{place}"
 
 
+def _pooled(value: Tensor, side: int) -> Tensor:
+    """``value`` with ``side`` pixels along a side, each the mean of what it stands for."""
+    factor = value.shape[-1] // side
+    return value if factor == 1 else functional.avg_pool2d(value, factor)
+
+
 class DiffusionStage:
     """Trains text encoder and U-Net; a stage of :mod:`pretrain.run`."""
 
@@ -132,10 +138,7 @@ class DiffusionStage:
         ids = torch.where((drop < self.settings.caption_dropout)[:, None], self._empty, ids)
         level = torch.rand(count, generator=self._generator, device=self._device)
         timestep = (level.pow(phase.timestep_power) * _TIMESTEPS).long().clamp(0, _TIMESTEPS - 1)
-        pooled = latent.shape[-1] // phase.latent_side
-        if pooled > 1:
-            latent = functional.avg_pool2d(latent, pooled)
-            weight = functional.avg_pool2d(weight, pooled)
+        latent, weight = (_pooled(value, phase.latent_side) for value in (latent, weight))
         noise = torch.randn(latent.shape, generator=self._generator, device=self._device)
         error = self._error(self._forward, latent, noise, timestep, ids)
         weight = 1 + (phase.object_weight - 1) * weight
@@ -244,14 +247,16 @@ class DiffusionStage:
         def predict(noisy: Tensor, timestep: Tensor, ids: Tensor) -> Tensor:
             return unet(noisy, timestep, text(ids).last_hidden_state).sample
 
+        # At the side that is trained now; the noise is the same at both.
+        side = self.config.phase(self.step - 1).latent_side
         data, losses = self._validation, {"right": 0.0, "wrong": 0.0}
+        latent, mask = _pooled(data["latent"], side), _pooled(data["mask"], side)
+        noise = data["noise"][..., :side, :side]
         for kind in losses:
             for step in _VALIDATION_STEPS:
-                timestep = torch.full((len(data["latent"]),), step, device=self._device)
-                error = self._error(
-                    predict, data["latent"], data["noise"], timestep, data[kind]
-                )
-                share = (error * data["mask"]).sum() / data["mask"].sum() / error.shape[1]
+                timestep = torch.full((len(latent),), step, device=self._device)
+                error = self._error(predict, latent, noise, timestep, data[kind])
+                share = (error * mask).sum() / mask.sum() / error.shape[1]
                 losses[kind] += float(share) / len(_VALIDATION_STEPS)
         return {**losses, "bound": losses["wrong"] / losses["right"] - 1}
 
@@ -260,7 +265,8 @@ class DiffusionStage:
         prompts = sampling.sheet_prompts(self._categories, count)
         parts = self.parts()
         report = self.config.report
-        image = parts.images(prompts, 1, report.sampling_steps, report.guidance_scale)
+        side = self.config.phase(self.step - 1).latent_side
+        image = parts.images(prompts, 1, report.sampling_steps, report.guidance_scale, side)
         return image.cpu(), [prompt.removeprefix("a photograph of ") for prompt in prompts]
 
     def parts(self) -> sampling.Parts:

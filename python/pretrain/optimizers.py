@@ -17,11 +17,12 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     a, b, c = _QUINTIC
     wide = matrix.shape[0] <= matrix.shape[1]
     x = matrix if wide else matrix.T
-    x = x / (x.norm() + 1e-7)
+    # Half precision is enough: what counts are the directions (as in Jordan's own code).
+    x = (x / (x.norm() + 1e-7)).bfloat16()
     for _ in range(_ROUNDS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.T
+    return (x if wide else x.T).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -43,7 +44,7 @@ class Muon(torch.optim.Optimizer):
                 matrix = update.reshape(update.shape[0], -1)
                 scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
                 step = orthogonalized(matrix).reshape(parameter.shape)
-                parameter.add_(step.to(parameter.dtype), alpha=-group["lr"] * scale)
+                parameter.add_(step, alpha=-group["lr"] * scale)
 
 
 class Optimizers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -75,18 +75,27 @@ class Parts:
             pipeline.tokenizer, DDIMScheduler.from_config(pipeline.scheduler.config),
         )  # fmt: skip
 
-    def images(self, prompts: list[str], seed: int, steps: int, guidance: float) -> Tensor:
-        """``uint8 [n, 3, s, s]``: image ``i`` begins with the noise of seed ``seed + i``."""
+    def images(
+        self, prompts: list[str], seed: int, steps: int, guidance: float, side: Optional[int] = None
+    ) -> Tensor:
+        """``uint8 [n, 3, s, s]``: image ``i`` begins with the noise of seed ``seed + i``.
+
+        ``side`` is that of the latents; one below the model's own is for a look at the beginning of
+        training, and is enlarged before it is decoded.
+        """
         chunks = []
         for start in range(0, len(prompts), _CHUNK):
             part = prompts[start : start + _CHUNK]
-            chunks.append(self._chunk(part, seed + start, steps, guidance))
+            chunks.append(self._chunk(part, seed + start, steps, guidance, side))
         return torch.cat(chunks)
 
     @torch.no_grad()
-    def _chunk(self, prompts: list[str], seed: int, steps: int, guidance: float) -> Tensor:
+    def _chunk(
+        self, prompts: list[str], seed: int, steps: int, guidance: float, side: Optional[int]
+    ) -> Tensor:
         unet, device = self.unet, self.unet.device
-        side, channels = unet.config.sample_size, unet.config.in_channels
+        own, channels = unet.config.sample_size, unet.config.in_channels
+        side = own if side is None else side
         noise = [
             torch.randn((channels, side, side), generator=torch.Generator().manual_seed(seed + i))
             for i in range(len(prompts))
@@ -108,6 +117,8 @@ class Parts:
             plain, prompted = both.chunk(2)
             guided = plain + guidance * (prompted - plain)
             latent = self.scheduler.step(guided, t, latent).prev_sample
+        if side != own:
+            latent = torch.nn.functional.interpolate(latent, (own, own))
         pixels = self.vae.decode(latent / self.vae.config.scaling_factor).sample
         return pixels.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
 
