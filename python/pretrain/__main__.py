@@ -1,4 +1,4 @@
-"""The command line: ``python -m pretrain train``, ``sample``."""
+"""The command line: ``python -m pretrain train``, ``export``, ``sample``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--from", dest="weights", type=Path, help="folder of a run to begin with")
     train.add_argument("--minutes", type=float, help="stop with a checkpoint after so long")
     train.add_argument("--stop-before", type=int, help="stop with a checkpoint at this step")
+    export = commands.add_parser("export", help="write the newest checkpoint as a directory")
+    export.add_argument("run", type=Path, help="folder of a run, which may be under way")
+    export.add_argument("--output", type=Path, required=True)
     sample = commands.add_parser("sample", help="draw images from a diffusers directory")
     sample.add_argument("model", type=Path)
     sample.add_argument("--prompt", action="append", required=True)
@@ -40,6 +43,14 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Runs a command; failures from outside are one sentence."""
     options = _parser().parse_args()
+    if options.command == "export":
+        try:
+            size = run.export_checkpoint(options.run, options.output)
+        except (checkpoint.CheckpointError, OSError) as error:
+            print(f"pretrain: {error}", file=sys.stderr)
+            return 1
+        print(f"{options.output}: {size} bytes of weights")
+        return 0
     if options.command == "sample":
         parts = sampling.Parts.load(options.model)
         image = parts.images(options.prompt, options.seed, options.steps, options.guidance)

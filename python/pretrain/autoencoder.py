@@ -26,8 +26,8 @@ _MAXIMUM_NORM = 1.0
 
 
 def to_float(image: Tensor) -> Tensor:
-    """Bytes to -1...1."""
-    return image.float().div(127.5).sub(1)
+    """Bytes to -1...1, channels last in memory."""
+    return image.contiguous(memory_format=torch.channels_last).float().div(127.5).sub(1)
 
 
 @torch.no_grad()
@@ -128,7 +128,7 @@ class AutoencoderStage:
 
     def _loss(self, image: Tensor) -> Tensor:
         settings = self.settings
-        target = to_float(image).contiguous(memory_format=torch.channels_last)
+        target = to_float(image)
         is_half = settings.precision == "bfloat16"
         with torch.autocast(self._device, torch.bfloat16, enabled=is_half):
             latents = self.vae.encode(target).latent_dist

@@ -185,6 +185,11 @@ def load(path: Union[str, Path], device: str = "cpu") -> Config:
     return config
 
 
+def from_dict(values: dict[str, Any]) -> Config:
+    """The inverse of :meth:`Config.to_dict`."""
+    return _read(Config, values, "checkpoint")
+
+
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():

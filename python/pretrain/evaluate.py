@@ -162,11 +162,12 @@ def read_store(
     binaries: Path, store: Path, categories: list[str], count: int, size: int, seed: int,
     workers: int,
 ) -> Scenes:  # fmt: skip
-    """``count`` scenes of each category from a store, which is filled up to that."""
+    """``count`` scenes of each category from a store; filled up to that unless ``seed`` is 0."""
     server = data.DataServer(binaries, store, workers)
     client = server.start()
     try:
-        data.fill(client, categories, count, size, seed)
+        if seed:
+            data.fill(client, categories, count, size, seed)
         source = data.SceneSource(client, categories, _STREAM_BATCH, size, seed)
         total = max(1, count * len(categories) // _STREAM_BATCH)
         return data.concatenated([source.batch(number) for number in range(total)])
@@ -196,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--scenes", type=int, default=500, help="of each category, for the judges")
-    parser.add_argument("--judge-steps", type=int, default=3000)
+    parser.add_argument("--judge-steps", type=int, default=1200)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -284,7 +285,7 @@ def _sheets(
     if options.run:
         count = options.scenes
         scenes = read_store(
-            options.bin.resolve(), options.run / "store", categories, count, size, 1,
+            options.bin.resolve(), options.run / "store", categories, count, size, 0,
             options.workers,
         )  # fmt: skip
     source = "training scenes" if scenes else "held-out scenes"

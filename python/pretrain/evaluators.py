@@ -160,7 +160,7 @@ def _train(
             image, labels = image.flip(3), labels.flip(2)
         image = image + _NOISE * random.random() * torch.randn_like(image)
         with torch.autocast(device, torch.bfloat16):
-            loss = loss_of(network, image.contiguous(memory_format=torch.channels_last), labels, category)
+            loss = loss_of(network, image, labels, category)
         loss.backward()
         optimizers.step(rate_factor(step, steps, _WARMUP_STEPS, _DECAY_SHARE))
         total += float(loss.detach())

@@ -21,9 +21,10 @@ import groundwell
 
 from . import checkpoint, data, models, sampling, vocabulary
 from .autoencoder import AutoencoderStage
-from .config import Config, load
+from .config import Config, from_dict, load
 from .diffusion import DiffusionStage
 from .journal import Journal
+from .optimizers import Average
 from .parallel import Group
 
 Stage = Union[AutoencoderStage, DiffusionStage]
@@ -46,6 +47,28 @@ class Options:
     minutes: Optional[float]
     #: Stops with a checkpoint before this step of all stages together.
     stop_before: Optional[int]
+
+
+def export_checkpoint(folder: Path, to: Path) -> int:
+    """Writes the averaged model of a run's newest checkpoint; returns the bytes of its weights.
+
+    Raises :class:`checkpoint.CheckpointError` when there is none of the last stage.
+    """
+    saved = checkpoint.load(folder, "cpu")
+    if saved is None or saved["stage"] != "diffusion":
+        raise checkpoint.CheckpointError(f"{folder}: no checkpoint of text encoder and U-Net")
+    config = from_dict(saved["config"])
+    tokenizer = vocabulary.read(folder / "tokenizer")
+    vae = models.autoencoder(config.model, config.data.image_size)
+    vae.load_state_dict(saved["vae"])
+    parts = [models.text_encoder(config.model, tokenizer), models.unet(config)]
+    average = Average(parts, config.diffusion.ema_decay)
+    average.load(saved["state"]["average"])
+    average.copy_to(parts)
+    return models.export(
+        to, vae, parts[0], parts[1], folder / "tokenizer", tokenizer, config.model,
+        saved["categories"],
+    )  # fmt: skip
 
 
 class Run:

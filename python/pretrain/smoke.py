@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from . import sampling
+from . import run, sampling
 from .config import load
 
 _HERE = Path(__file__).resolve().parent
@@ -59,6 +59,9 @@ def main() -> int:
         for stop_before in _BREAKS:
             train(broken, options.bin.resolve(), stop_before, config)
         ours, theirs = weights(whole / "model"), weights(broken / "model")
+        run.export_checkpoint(broken, Path(folder) / "exported")
+        theirs |= {f"exported/{k}": v for k, v in weights(Path(folder) / "exported").items()}
+        ours |= {f"exported/{name}": value for name, value in list(ours.items())}
         differing = sorted(name for name in ours if ours[name] != theirs.get(name))
         same = bool(ours) and not differing and set(ours) == set(theirs)
         image = sampling.Parts.load(whole / "model").images(["a photograph of a cat"], 1, 4, 3.0)
