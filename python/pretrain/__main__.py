@@ -30,6 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write the newest checkpoint as a directory")
     export.add_argument("run", type=Path, help="folder of a run, which may be under way")
     export.add_argument("--output", type=Path, required=True)
+    slim = commands.add_parser("slim", help="write what --from needs of the newest checkpoint")
+    slim.add_argument("run", type=Path, help="folder of a run, which may be under way")
+    slim.add_argument("--output", type=Path, required=True, help="folder to write it to")
     sample = commands.add_parser("sample", help="draw images from a diffusers directory")
     sample.add_argument("model", type=Path)
     sample.add_argument("--prompt", action="append", required=True)
@@ -43,13 +46,14 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Runs a command; failures from outside are one sentence."""
     options = _parser().parse_args()
-    if options.command == "export":
+    if options.command in ("export", "slim"):
+        write = run.export_checkpoint if options.command == "export" else run.slim
         try:
-            size = run.export_checkpoint(options.run, options.output)
+            size = write(options.run, options.output)
         except (checkpoint.CheckpointError, OSError) as error:
             print(f"pretrain: {error}", file=sys.stderr)
             return 1
-        print(f"{options.output}: {size} bytes of weights")
+        print(f"{options.output}: {size} bytes")
         return 0
     if options.command == "sample":
         parts = sampling.Parts.load(options.model)

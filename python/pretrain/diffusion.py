@@ -300,10 +300,8 @@ class DiffusionStage:
         self._pool.fill(state["frontier"])
 
     def begin_from(self, state: dict[str, Any]) -> None:
-        """Takes weights alone, such as those of a run on fewer categories."""
+        """Takes averaged weights alone, such as those of a run on fewer categories."""
         with torch.no_grad():
-            for module, values in zip(self._modules, state["models"]):
-                module.load_state_dict(values)
             parameters = [p for module in self._modules for p in module.parameters()]
             for parameter, value in zip(parameters, state["average"]["values"], strict=True):
                 parameter.copy_(value)

@@ -15,7 +15,7 @@ pytest.importorskip("transformers", reason=REASON)
 
 from pretrain import (  # noqa: E402
     autoencoder, checkpoint, config, data, diffusion, evaluate, evaluators, models, optimizers,
-    parallel, pools, sampling, vocabulary,
+    parallel, pools, run, sampling, vocabulary,
 )  # fmt: skip
 
 SMALL = Path(config.__file__).parent / "small.toml"
@@ -313,6 +313,31 @@ def test_a_checkpoint_is_replaced_whole_and_the_last_one_kept(tmp_path):
     previous = torch.load(tmp_path / "checkpoint-previous.pt", weights_only=True)
     assert previous["state"]["step"] == 1
     assert checkpoint.load(tmp_path / "nowhere", "cpu") is None
+
+
+def test_a_slim_checkpoint_begins_another_run(settings, group, tokenizer, tmp_path):
+    stage = diffusion_stage(settings, group, tokenizer)
+    stage.begin()
+    for _ in range(3):
+        stage.advance(0)
+    content = {"config": settings.to_dict(), "categories": CATEGORIES, "stage": "diffusion"}
+    vae = stage.vae.state_dict()
+    (tmp_path / "run").mkdir()
+    checkpoint.save(tmp_path / "run", {**content, "vae": vae, "state": stage.state(), "token": {}})
+    size = run.slim(tmp_path / "run", tmp_path / "slim")
+    assert size < (tmp_path / "run" / "checkpoint.pt").stat().st_size / 2
+    other = diffusion_stage(settings, group, tokenizer)
+    start = checkpoint.load(tmp_path / "slim", "cpu")
+    other.begin_from(start["state"])
+    assert other.step == 0
+    for mine, average in zip(
+        [p for m in other._modules for p in m.parameters()], stage._average.values, strict=True
+    ):
+        assert torch.allclose(mine, average, atol=1e-3)
+    with pytest.raises(checkpoint.CheckpointError, match="no checkpoint of text encoder"):
+        run.export_checkpoint(tmp_path / "nowhere", tmp_path / "model")
+    stage.close()
+    other.close()
 
 
 def test_another_version_and_another_model_are_refused(tmp_path, settings):
