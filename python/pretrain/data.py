@@ -178,7 +178,9 @@ class SceneSource:
         return scenes_of(self._stream.get(number))
 
 
-def fill(client: groundwell.Client, categories: list[str], stock: int, size: int, seed: int) -> None:
+def fill(
+    client: groundwell.Client, categories: list[str], stock: int, size: int, seed: int
+) -> None:
     """Returns when the store has ``stock`` scenes of each category, in any company."""
     client.backfill(
         {name: stock for name in categories},
@@ -190,13 +192,15 @@ def fill(client: groundwell.Client, categories: list[str], stock: int, size: int
 
 
 def held_out(
-    binaries: Path, folder: Path, categories: list[str], count: int, size: int, seed: int, workers: int
-) -> Scenes:
+    binaries: Path, folder: Path, categories: list[str], count: int, size: int, seed: int,
+    workers: int,
+) -> Scenes:  # fmt: skip
     """``count`` scenes of each category from a store of their own; kept in a file once made."""
     path = folder / "held-out.npz"
     if path.is_file():
         saved = np.load(path)
-        if list(saved["categories"]) == categories and len(saved["kind"]) == count * len(categories):
+        total = count * len(categories)
+        if list(saved["categories"]) == categories and len(saved["kind"]) == total:
             prompts = [str(prompt) for prompt in saved["prompts"]]
             names = ("image", "labels", "category", "kind")
             return Scenes(**{name: saved[name] for name in names}, prompts=prompts)

@@ -138,7 +138,7 @@ def diversity(
 
 
 def nearest_sheet(samples: Samples, scenes: Scenes, path: Path) -> list[float]:
-    """Draws samples beside the nearest scenes; returns the distances, root mean square in 0...255."""
+    """Draws samples beside the nearest scenes; returns their distances (RMS, 0 to 255)."""
     count = len(samples.image)
     rows = np.linspace(0, count - 1, min(count, _NEAREST_SAMPLES)).astype(int)
     pool = torch.nn.functional.avg_pool2d
@@ -182,7 +182,8 @@ def verdict(figures: dict) -> tuple[list[str], bool]:
     for name, bound in BOUNDS.items():
         good = figures[name] >= bound
         holds = holds and good
-        lines.append(f"{name}: {figures[name]:.3f} (bound: at least {bound:g}){'' if good else ' SHORT'}")
+        note = "" if good else " SHORT"
+        lines.append(f"{name}: {figures[name]:.3f} (bound: at least {bound:g}){note}")
     return lines, holds
 
 

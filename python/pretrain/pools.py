@@ -17,8 +17,8 @@ Encoder = Callable[[Scenes], dict[str, Tensor]]
 class Pool:
     """A ring of encoded batches.
 
-    Batch ``n`` of the stream lies in slot ``n % batches``, and the ring holds the ``batches`` before
-    the frontier, so that its content is a function of the stream and the frontier alone: that is
+    Batch ``n`` of the stream lies in slot ``n % batches``, and the ring holds the ``batches``
+    before the frontier. Its content is a function of the stream and the frontier alone: that is
     what makes a resumed run the same as one that was not interrupted.
     """
 

@@ -262,6 +262,7 @@ class Run:
             if not self._work(first, group):
                 return
             vae = first.result()
+            group.broadcast([vae])  # Each rank measured the latents of its own scenes.
             self._vae_state = vae.state_dict()
             if self.rank == 0:
                 self._finish_autoencoder(first)

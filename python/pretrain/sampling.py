@@ -132,7 +132,8 @@ def save_sheet(path: Path, image: Tensor, labels: list[str], columns: int = 12) 
     draw = ImageDraw.Draw(sheet)
     for place, (pixels, label) in enumerate(zip(image, labels)):
         left, top = place % columns * width + 2, place // columns * height + 2
-        sheet.paste(Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())), (left, top))
+        rows_first = np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
+        sheet.paste(Image.fromarray(rows_first), (left, top))
         draw.text((left, top + side), label[:11], fill=(40, 40, 40))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.png")

@@ -29,8 +29,8 @@ _SHARED = ("store", "held-out.npz", "tokenizer")
 
 def train(out: Path, binaries: Path, stop_before: int | None, config: Path) -> None:
     """One process of training; raises when it fails."""
-    command = [sys.executable, "-m", "pretrain", "train", "--config", str(config), "--out", str(out)]
-    command += ["--bin", str(binaries), "--device", "cpu"]
+    command = [sys.executable, "-m", "pretrain", "train", "--config", str(config)]
+    command += ["--out", str(out), "--bin", str(binaries), "--device", "cpu"]
     if stop_before is not None:
         command += ["--stop-before", str(stop_before)]
     path = os.pathsep.join([str(_HERE.parent), os.environ.get("PYTHONPATH", "")])
@@ -39,7 +39,8 @@ def train(out: Path, binaries: Path, stop_before: int | None, config: Path) -> N
 
 def weights(folder: Path) -> dict[str, bytes]:
     """The bytes of every file of weights, by path inside the folder."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.safetensors"))}
+    paths = sorted(folder.rglob("*.safetensors"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def main() -> int:
@@ -68,9 +69,10 @@ def main() -> int:
         size = load(config).data.image_size
         draws = tuple(image.shape) == (1, 3, size, size) and image.dtype == torch.uint8
     print(f"diffusers draws from the directory: {'yes' if draws else 'NO'}")
+    outcome = "the same bytes" if same else f"DIFFER in {differing}"
     print(
-        f"resumed {len(_BREAKS) - 1} times: weights {'the same bytes' if same else f'DIFFER in {differing}'} "
-        f"as without a break (bound: the same); {time.monotonic() - started:.0f} s"
+        f"resumed {len(_BREAKS) - 1} times: weights {outcome} as without a break "
+        f"(bound: the same); {time.monotonic() - started:.0f} s"
     )
     return 0 if same and draws else 1
 

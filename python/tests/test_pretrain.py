@@ -3,6 +3,9 @@
 import copy
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +42,7 @@ class FakeSource:
         for row in range(count):
             labels[row, 8:40, 8:40] = 1 + category[row]
             image[row, :, 8:40, 8:40] = 60 * category[row] + 20
-        prompts = [f"a photograph of {sampling.with_article(CATEGORIES[c])} at night" for c in category]
+        prompts = [sampling.prompt_for([CATEGORIES[c]], "at night") for c in category]
         return data.Scenes(image, labels, category, np.zeros(count, np.uint8), prompts)
 
 
@@ -64,7 +67,8 @@ def tokenizer(tmp_path):
 
 
 def autoencoder_stage(settings, group):
-    return autoencoder.AutoencoderStage(settings, FakeSource(), FakeSource().batch(99), group, "cpu")
+    held_out = FakeSource().batch(99)
+    return autoencoder.AutoencoderStage(settings, FakeSource(), held_out, group, "cpu")
 
 
 def diffusion_stage(settings, group, tokenizer):
@@ -133,7 +137,7 @@ def test_any_text_is_encoded_without_unknown_tokens(tokenizer, text):
     inner = ids[1:-1]
     assert inner and tokenizer.eos_token_id not in inner
     symbols = "".join(tokenizer.convert_ids_to_tokens(inner)).replace("</w>", "")
-    table = {symbol: byte for byte, symbol in zip(byte_order(), vocabulary.byte_symbols())}
+    table = dict(zip(vocabulary.byte_symbols(), byte_order()))
     decoded = bytes(table[symbol] for symbol in symbols).decode("utf-8")
     assert decoded == text.lower().replace(" ", "")
 
@@ -174,7 +178,8 @@ def test_captions_are_written_as_the_scenes_engine_writes_them():
     assert sampling.prompt_for(["scissors", "bread"], "x") == (
         "a photograph of a pair of scissors and some bread x"
     )
-    wrong = diffusion.wrong_caption("a photograph of a potted plant at night", "potted plant", "owl")
+    prompt = "a photograph of a potted plant at night"
+    wrong = diffusion.wrong_caption(prompt, "potted plant", "owl")
     assert wrong == "a photograph of an owl at night"
 
 
@@ -407,6 +412,40 @@ def test_the_shipped_sizes_are_within_the_limits(tmp_path):
         ]
     assert models.latent_side(stickers) == 16
     assert 8_000_000 < models.parameter_count(*parts) < models.MAXIMUM_PARAMETERS
+
+
+# Processes
+
+RANK = """
+import sys, torch
+from pathlib import Path
+from pretrain.parallel import Group
+rank = int(sys.argv[1])
+group = Group(rank, 2, Path(sys.argv[2]))
+module = torch.nn.Linear(2, 1)
+torch.nn.init.constant_(module.weight, rank)
+group.broadcast([module])
+module.weight.grad = torch.full((1, 2), 2.0 + 4 * rank)
+module.bias.grad = torch.full((1,), 10.0 * rank)
+wish = group.average(module.parameters(), wish=rank)
+values = [*module.weight[0].tolist(), *module.weight.grad[0].tolist(), module.bias.grad.item()]
+assert values == [0, 0, 4, 4, 5] and wish == 1, (values, wish)
+assert group.gather(rank) == [0, 1]
+group.close()
+"""
+
+
+def test_two_processes_average_gradients_and_agree_on_wishes(tmp_path):
+    command = [sys.executable, "-c", RANK]
+    folder = str(Path(config.__file__).parents[1])
+    ranks = [
+        subprocess.Popen(
+            [*command, str(rank), str(tmp_path / "meeting")],
+            env={**os.environ, "PYTHONPATH": folder},
+        )
+        for rank in range(2)
+    ]
+    assert [rank.wait(120) for rank in ranks] == [0, 0]
 
 
 # Evaluation
