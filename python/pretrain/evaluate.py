@@ -9,12 +9,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 import groundwell
@@ -33,6 +35,8 @@ BOUNDS = {
 }
 #: Training scenes of the evaluators, and held-out ones: other seeds than the model's own.
 _SCENES_SEED, _HELD_OUT_SEED = 101, 102
+#: First seeds of the samples.
+_ONE_OBJECT_SEED, _TWO_OBJECT_SEED = 10_000, 20_000
 _STREAM_BATCH = 256
 _NEAREST_SAMPLES = 12
 _PAIR_STEP = 7
@@ -49,17 +53,32 @@ class Samples:
     prompts: list[str]
 
 
-def one_object_samples(
-    parts: sampling.Parts, categories: list[str], each: int, steps: int, guidance: float
-) -> Samples:
+#: Given seeds and prompts, ``uint8 [n, 3, s, s]``.
+Draw = Callable[[list[int], list[str]], Tensor]
+
+
+def drawn_by_diffusers(parts: sampling.Parts, steps: int, guidance: float) -> Draw:
+    """Draws with diffusers; seeds follow one another."""
+    return lambda seeds, prompts: parts.images(prompts, seeds[0], steps, guidance)
+
+
+def drawn_elsewhere(folder: Path, device: str) -> Draw:
+    """Reads ``SEED.png``, drawn by another program from ``prompts.tsv``."""
+
+    def read(seeds: list[int], prompts: list[str]) -> Tensor:
+        images = [np.asarray(Image.open(folder / f"{seed}.png").convert("RGB")) for seed in seeds]
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous().to(device)
+
+    return read
+
+
+def one_object_samples(draw: Draw, categories: list[str], each: int) -> Samples:
     """``each`` images of every category, places in turn."""
     asked = [(position,) for position in range(len(categories)) for _ in range(each)]
-    return _drawn(parts, categories, asked, 10_000, steps, guidance)
+    return _drawn(draw, categories, asked, _ONE_OBJECT_SEED)
 
 
-def two_object_samples(
-    parts: sampling.Parts, categories: list[str], count: int, steps: int, guidance: float
-) -> Samples:
+def two_object_samples(draw: Draw, categories: list[str], count: int) -> Samples:
     """``count`` images of two different categories; every category in turn comes first."""
     total = len(categories)
     asked = []
@@ -67,19 +86,31 @@ def two_object_samples(
         other = number + 1 + (number // total * _PAIR_STEP + number * 3) % (total - 1)
         asked.append((number % total, other % total))
     asked = [(a, b if a != b else (b + 1) % total) for a, b in asked]
-    return _drawn(parts, categories, asked, 20_000, steps, guidance)
+    return _drawn(draw, categories, asked, _TWO_OBJECT_SEED)
 
 
 def _drawn(
-    parts: sampling.Parts, categories: list[str], asked: list[tuple[int, ...]], seed: int,
-    steps: int, guidance: float,
-) -> Samples:  # fmt: skip
+    draw: Draw, categories: list[str], asked: list[tuple[int, ...]], seed: int
+) -> Samples:
     places = sampling.PLACES
     prompts = [
         sampling.prompt_for([categories[position] for position in entry], places[i % len(places)])
         for i, entry in enumerate(asked)
     ]
-    return Samples(parts.images(prompts, seed, steps, guidance), asked, prompts)
+    return Samples(draw(list(range(seed, seed + len(asked))), prompts), asked, prompts)
+
+
+def write_prompts(path: Path, categories: list[str], each: int, pairs: int) -> None:
+    """One line for each image that an evaluation looks at: its seed, a tab, its prompt."""
+    lines: list[str] = []
+
+    def note(seeds: list[int], prompts: list[str]) -> Tensor:
+        lines.extend(f"{seed}\t{prompt}" for seed, prompt in zip(seeds, prompts))
+        return torch.empty(0)
+
+    one_object_samples(note, categories, each)
+    two_object_samples(note, categories, pairs)
+    path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def one_object_figures(
@@ -193,6 +224,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bin", type=Path, required=True, help="folder with groundwelld")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="training folder, to look for nearest scenes in")
+    parser.add_argument("--images", type=Path, help="judge SEED.png of this folder instead")
+    parser.add_argument("--prompts", type=Path, help="write what --images has to hold, and stop")
     parser.add_argument("--each", type=int, default=8, help="samples of each category")
     parser.add_argument("--pairs", type=int, default=96, help="samples of two objects")
     parser.add_argument("--steps", type=int, default=25)
@@ -218,7 +251,13 @@ def main() -> int:
         print(f"{time.monotonic() - started:7.0f} s  {text}", file=sys.stderr, flush=True)
 
     categories = (options.model / "categories.txt").read_text("utf-8").split("\n")[:-1]
+    if options.prompts:
+        write_prompts(options.prompts, categories, options.each, options.pairs)
+        return 0
     parts = sampling.Parts.load(options.model, device)
+    draw = drawn_by_diffusers(parts, options.steps, options.guidance)
+    if options.images:
+        draw = drawn_elsewhere(options.images, device)
     size = parts.vae.config.sample_size
     held: dict[str, Scenes] = {}
 
@@ -251,17 +290,18 @@ def main() -> int:
         "both_present_in_scenes": judges.both_present_in_scenes,
         "autoencoder_psnr": _autoencoder_psnr(parts, held_out(), device),
     }
-    single = one_object_samples(parts, categories, options.each, options.steps, options.guidance)
+    single = one_object_samples(draw, categories, options.each)
     say(f"{len(single.image)} one-object samples")
     figures |= one_object_figures(single, judges, categories)
-    pairs = two_object_samples(parts, categories, options.pairs, options.steps, options.guidance)
+    pairs = two_object_samples(draw, categories, options.pairs)
     say(f"{len(pairs.image)} two-object samples")
     figures |= two_object_figures(pairs, judges)
     figures |= diversity(single, held_out(), judges, categories)
     figures |= _sheets(options, out, categories, single, pairs, size, held_out)
     figures |= {
         "categories": len(categories), "samples_each": options.each, "pairs": options.pairs,
-        "steps": options.steps, "guidance": options.guidance, "runtime": "diffusers",
+        "steps": options.steps, "guidance": options.guidance,
+        "drawn_by": "another program" if options.images else "diffusers",
     }  # fmt: skip
     (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     return _print(figures)

@@ -14,6 +14,7 @@ import pytest
 REASON = "pre-training needs more: pip install -r python/pretrain/requirements.txt"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("diffusers", reason=REASON)
+drawing = pytest.importorskip("PIL.Image", reason=REASON)
 pytest.importorskip("transformers", reason=REASON)
 
 from pretrain import (  # noqa: E402
@@ -469,13 +470,27 @@ def test_presence_needs_a_hundredth_of_the_image():
     assert evaluators.is_any_present(maps).tolist() == [True, False, False]
 
 
-def test_pairs_are_of_two_different_categories(monkeypatch):
-    asked = []
-    monkeypatch.setattr(evaluate, "_drawn", lambda parts, names, pairs, *rest: asked.extend(pairs))
-    evaluate.two_object_samples(None, [f"c{n}" for n in range(48)], 300, 1, 1.0)
-    assert len(asked) == 300
+def test_pairs_are_of_two_different_categories():
+    names = [f"c{n}" for n in range(48)]
+    samples = evaluate.two_object_samples(lambda seeds, prompts: seeds, names, 300)
+    asked = samples.asked
+    assert len(asked) == len(set(samples.image)) == 300
     assert all(a != b and 0 <= a < 48 and 0 <= b < 48 for a, b in asked)
     assert {a for a, _ in asked} == set(range(48))
+
+
+def test_images_of_another_program_are_those_of_the_prompts(tmp_path):
+    evaluate.write_prompts(tmp_path / "prompts.tsv", CATEGORIES, 2, 3)
+    lines = [line.split("\t") for line in (tmp_path / "prompts.tsv").read_text().splitlines()]
+    assert len(lines) == 2 * 4 + 3
+    assert lines[0] == ["10000", "a photograph of an airplane on the grass"]
+    for number, (seed, _) in enumerate(lines):
+        drawing.fromarray(np.full((64, 64, 3), number, np.uint8)).save(tmp_path / f"{seed}.png")
+    read = evaluate.drawn_elsewhere(tmp_path, "cpu")
+    samples = evaluate.one_object_samples(read, CATEGORIES, 2)
+    assert samples.image.shape == (8, 3, 64, 64)
+    assert samples.image[:, 0, 0, 0].tolist() == list(range(8))
+    assert [samples.prompts[row] for row in (0, 7)] == [lines[0][1], lines[7][1]]
 
 
 def test_the_judges_learn_what_is_plain_and_are_kept(tmp_path, monkeypatch):
