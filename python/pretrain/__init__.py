@@ -1,0 +1,1 @@
+"""Pre-trains the stickers model: a small Stable Diffusion on scenes from our own daemon."""
