@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
-  uninstall clean golden fixtures fuzz parity torch show-crash show-scenes show-balance \
+  uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels
 
 help: ## Lists the targets
@@ -83,6 +83,19 @@ bench-kernels: build ## Kernels in C against the same in Swift; each must gain 1
 
 fuzz: build ## 1,000,000 mutated weight files, none of which may trap
 	GROUNDWELL_FUZZ=1000000 swift test $(CONFIGURATION) $(IMPORTS) --filter SafetensorsFileTests
+
+# PyTorch and the model classes, in an environment of their own; OUT keeps checkpoints outside git.
+PRETRAIN := PYTHONPATH=python .venv-pretrain/bin/python
+OUT ?= $(HOME)/groundwell-training/stickers
+.venv-pretrain/bin/python:
+	python3 -m venv .venv-pretrain
+	.venv-pretrain/bin/pip install -q --disable-pip-version-check -r python/pretrain/requirements.txt
+
+pretrain: build .venv-pretrain/bin/python ## Trains the stickers model, or goes on with it (OUT=folder)
+	$(PRETRAIN) -m pretrain train --out $(OUT) --bin $(BIN)
+
+pretrain-small: build .venv-pretrain/bin/python ## A minute's training of a tiny model: all stages, exact resume
+	$(PRETRAIN) -m pretrain.smoke --bin $(BIN)
 
 install: build ## Installs the programs and their sprites under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
