@@ -93,8 +93,8 @@ class Phase:
     latent_side: int
     #: Time steps are drawn as ``1000 * u ** timestep_power``: below 1 prefers much noise.
     timestep_power: float
-    #: How much more a pixel of an object counts than one of the background.
-    object_weight: float
+    #: How much more a pixel in the middle counts than one far outside.
+    center_weight: float
     #: Shares of scenes with one object, two different ones, and all others.
     shares: list[float]
 
@@ -115,8 +115,6 @@ class Diffusion:
     caption_dropout: float
     ema_decay: float
     precision: str
-    #: Categories whose masks never weight the loss: those a benchmark calls unseen.
-    unweighted_categories: list[str]
     phases: list[Phase]
 
 

@@ -286,16 +286,13 @@ def test_normalised_latents_decode_to_the_same_image(settings, group):
     assert not torch.allclose(before, after, atol=1e-2)
 
 
-def test_masks_of_unweighted_categories_never_weight_the_loss(settings, group, tokenizer):
-    stage = diffusion_stage(settings, group, tokenizer)
-    stage.begin()
-    weight = stage._pool.tensors["weight"].flatten(1).float().mean(1)
-    category = torch.arange(len(weight)) % len(CATEGORIES)
-    unweighted = CATEGORIES.index("tree")
-    assert settings.diffusion.unweighted_categories == ["tree"]
-    assert (weight[category == unweighted] == 0).all()
-    assert (weight[category != unweighted] > 30).all()
-    stage.close()
+def test_the_loss_weighs_the_middle_more_and_the_mean_is_one():
+    weight = diffusion.center_weight(16, 3.0)
+    assert weight.shape == (16, 16)
+    assert float(weight.mean()) == pytest.approx(1)
+    assert float(weight[7, 7] / weight[0, 0]) > 2.5
+    assert torch.equal(weight, weight.flip(0)) and torch.equal(weight, weight.T)
+    assert torch.equal(diffusion.center_weight(8, 1.0), torch.ones(8, 8))
 
 
 def test_only_kinds_with_a_share_are_drawn(settings, group, tokenizer):
