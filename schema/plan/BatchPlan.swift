@@ -2,6 +2,14 @@
 public enum SelectionPolicy: String, Codable, Sendable, CaseIterable {
   /// Every category equally often, exactly.
   case balanced
+  /// As often as the store has triplets of a category: every triplet of each once in an epoch.
+  case natural
+  /// In proportion to given weights.
+  case weights
+  /// Rare categories more often than their stock says (LVIS: Gupta et al., CVPR 2019).
+  case repeatFactor = "repeat-factor"
+  /// Two groups of categories in a given proportion, each balanced.
+  case mixture
 }
 
 /// One place in a batch: the category it is drawn for and which of its triplets.
