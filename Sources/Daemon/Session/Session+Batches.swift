@@ -4,11 +4,11 @@ import Store
 
 /// The batches of opened streams.
 extension Session {
-  func batchGet(_ params: BatchGet.Params) async throws -> Answer<BatchGet> {
+  func batchGet(_ params: BatchGet.Params, _ id: RequestID) async throws -> Answer<BatchGet> {
     let stream = try stream(params.stream)
     try inRange(params.k, 0...context.settings.limits.maximumBatchNumber, "k")
-    let draws = stream.plan.draws(batch: params.k)
-    let ids = draws.map { stream.view.triplet(category: $0.category, item: $0.item) }
+    let drawn = try await draw(stream, params.k, id)
+    let (draws, ids) = (drawn.draws, drawn.ids)
     let bytes = BatchBuilder.dataBytes(count: draws.count, side: stream.imageSize)
     let (pool, context) = (context.pool, context)
     let (items, body) = try await withRoom(for: bytes) {
@@ -19,10 +19,10 @@ extension Session {
         }
       }
     }
-    let thin = Set(draws.map(\.category)).filter(stream.isThin).sorted()
+    let thinWait = Int(drawn.thinWait / .microseconds(1))
     let result = BatchGet.Result(
-      k: params.k, token: stream.token(params.k + 1), prompts: items.map(\.info.prompt),
-      epochs: draws.map(\.epoch), thin: thin.map { stream.view.categories[$0].name })
+      k: params.k, token: drawn.token, prompts: items.map(\.info.prompt),
+      epochs: draws.map(\.epoch), thin: drawn.thin, waits: BatchWaits(thinUs: thinWait))
     return (result, body)
   }
 

@@ -206,7 +206,9 @@ actor Session {
     case StreamOpen.name:
       return try await request.answer(StreamOpen.self) { try await streamOpen($0, request.id) }
     case BatchGet.name:
-      return try await request.answerWithBody(BatchGet.self) { try await batchGet($0) }
+      return try await request.answerWithBody(BatchGet.self) {
+        try await batchGet($0, request.id)
+      }
     case BatchDone.name: return try await request.answer(BatchDone.self) { try batchDone($0) }
     case StreamClose.name: return try await request.answer(StreamClose.self) { try streamClose($0) }
     default:

@@ -21,7 +21,7 @@ struct BatchBuilder {
   private let side: Int
   private let labels: [CategoryName: UInt16]
   private let names: [CategoryName]
-  private let probabilities: [Float]
+  private let plan: BatchPlan
 
   /// A builder for one stream.
   init(_ stream: OpenStream) {
@@ -29,7 +29,7 @@ struct BatchBuilder {
     names = stream.view.categories.map(\.name)
     labels = Dictionary(
       uniqueKeysWithValues: names.enumerated().map { ($1, UInt16($0 + 1)) })
-    probabilities = names.indices.map { Float(stream.plan.probability(category: $0)) }
+    plan = stream.plan
   }
 
   /// Bytes of a batch of `count` triplets of side `side`, without its header.
@@ -69,9 +69,13 @@ struct BatchBuilder {
       ("triplet", .i64, [count], items.flatMap { $0.info.triplet.littleEndianBytes }),
       (
         "probability", .f32, [count],
-        items.flatMap { probabilities[$0.draw.category].bitPattern.littleEndianBytes }
+        items.flatMap { probability($0.draw).bitPattern.littleEndianBytes }
       ),
     ])
+  }
+
+  private func probability(_ draw: Draw) -> Float {
+    Float(plan.probability(category: draw.category, count: draw.count))
   }
 
   /// 0 background, position + 1 of the stream's categories, 65535 for others; later masks win.
