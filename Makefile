@@ -11,7 +11,7 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels show-codec show-serve
+  show-fixtures show-parity show-unet bench-kernels show-codec show-serve show-draw
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -54,8 +54,12 @@ show-crash: build ## Random kill -9 of daemon and workers: nothing lost (ROUNDS=
 show-scenes: build ## Scenes per second per core at 64 and 512; masks exact
 	Benchmarks/show-scenes.sh $(BIN)
 
-show-balance: build ## 200 streams: exact balance at every prefix, same bytes after a restart
+show-balance: build ## 1,000 streams of every policy: the rule at every prefix, same bytes after kill -9
 	$(PYTHON) Benchmarks/show_balance.py --bin $(BIN)
+
+show-draw: ## Drawing from 10,000 and from 10,000,000 triplets: the same time; memory of the index
+	swift build $(CONFIGURATION) $(IMPORTS) --product DrawBenchmark
+	$(BIN)/DrawBenchmark
 
 show-fixtures: build ## Layers, networks, samplers and pictures against diffusers, from files
 	Benchmarks/show-fixtures.sh $(CONFIGURATION) $(IMPORTS)
