@@ -8,12 +8,12 @@
             train(batch.image, batch.labels)
 """
 
+from .batch import Batch
 from .client import Client, ProgressCallback, connect, default_socket_path
 from .errors import ConnectionLost, GroundwellError, TimedOut
 from .stream import Stream
 from .values import (
     Backfill,
-    Batch,
     CategoryCount,
     CheckResult,
     Counts,

@@ -2,6 +2,7 @@
 
 import pytest
 from fake_daemon import FakeDaemon
+from fake_slots import SlotStreams
 
 
 @pytest.fixture
@@ -17,3 +18,11 @@ def client(daemon):
     """A client of it."""
     with daemon.client() as made:
         yield made
+
+
+@pytest.fixture
+def slots(daemon):
+    """The fake daemon's streams in shared memory."""
+    streams = SlotStreams(daemon)
+    yield streams
+    streams.close()

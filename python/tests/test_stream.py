@@ -95,7 +95,7 @@ def test_a_stream_opens_itself_again_at_its_snapshot(daemon, client):
     assert next(stream).k == 1
     assert daemon.connections == 2
     assert daemon.sent("stream.open")[1] == {
-        **daemon.sent("stream.open")[0], "snapshot": 1042, "store": TOKEN["store"],
+        **daemon.sent("stream.open")[0], "snapshot": 1042, "store": TOKEN["store"], "seed": 7,
     }
 
 
