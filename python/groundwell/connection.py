@@ -61,6 +61,7 @@ class Connection:
         self._failure: Optional[ConnectionLost] = None
         self._numbers = itertools.count(1)
         _connections.add(self)
+        weakref.finalize(self, sock.close).atexit = False
 
     @property
     def is_usable(self) -> bool:

@@ -40,7 +40,7 @@ class Opening:
         self._table = SlotTable(connection, self.number, self.slots, timeout)
         self._pending: dict[int, Pending] = {}
         self._finalizer = weakref.finalize(
-            self, _abandon, connection, self.number, self._pending, os.getpid()
+            self, _abandon, connection, self.number, self._pending, self._table
         )
         self._finalizer.atexit = False
 
@@ -70,6 +70,7 @@ class Opening:
     def close(self) -> None:
         """Closes the stream in the daemon; batches that are alive stay as they are."""
         self._finalizer.detach()
+        self._table.close()
         for entry in self._pending.values():
             entry.abandon()
         self._pending.clear()
@@ -167,11 +168,12 @@ class Opening:
 
 
 def _abandon(
-    connection: Connection, number: int, pending: dict[int, Pending], process: int
+    connection: Connection, number: int, pending: dict[int, Pending], table: SlotTable
 ) -> None:
     """What a garbage-collected stream leaves to do; runs in any thread, so it waits for nothing."""
-    if process != os.getpid():
+    if connection.process != os.getpid():
         return
+    table.close()
     for entry in list(pending.values()):
         entry.abandon()
     pending.clear()

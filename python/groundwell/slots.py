@@ -57,6 +57,7 @@ class SlotTable:
         self._lent: dict[int, Lending] = {}
         self._returned: deque[Lending] = deque()
         self._lock = threading.Lock()
+        self._is_closed = False
         _tables.add(self)
 
     @property
@@ -103,7 +104,7 @@ class SlotTable:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            while self._returned:
+            while self._returned and not self._is_closed:
                 lending = self._returned[0]
                 if not self._connection.try_tell("batch.done", self._done(lending)):
                     return
@@ -113,10 +114,16 @@ class SlotTable:
 
     def give_back(self, lending: Lending) -> None:
         """Notes that a batch is gone; called by its finalizer."""
-        if self._process != os.getpid() or not self._connection.is_usable:
+        if self._process != os.getpid() or self._is_closed or not self._connection.is_usable:
             return  # The parent's to tell, or the daemon has dropped the slots long ago.
         self._returned.append(lending)
         self.try_flush()
+
+    def close(self) -> None:
+        """The stream ends: batches that are alive keep their memory, and nobody is told."""
+        self._is_closed = True
+        self._returned.clear()
+        self._mapped.clear()
 
     def mark_shared(self) -> None:
         """A fork is near: the child will see the batches that are alive now."""

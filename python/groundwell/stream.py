@@ -62,7 +62,8 @@ class Stream(Iterator[Batch]):
         self._reconnect_timeout = reconnect_timeout
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._hold_seconds = 0.0
+        #: How long to wait for other threads to drop batches before refusing the next one.
+        self.hold_seconds = 0.0
         self._opening: Optional[Opening] = opened
         #: Continues the stream with the batch that the iterator would give next.
         self.token = replace(from_wire(ResumeToken, opened.answer["token"]), k=start)
@@ -98,13 +99,20 @@ class Stream(Iterator[Batch]):
         """The names of the categories; ``batch.category`` holds positions in this list."""
         return [entry.category for entry in self.categories]
 
+    @property
+    def prefetch(self) -> int:
+        """How many batches the iterator asks ahead."""
+        if self._prefetch is not None:
+            return self._prefetch
+        return 0 if self._opening is None else self._opening.default_ahead
+
     def __len__(self) -> int:
         return self.epoch_batches
 
     def __next__(self) -> Batch:
         with self._alone():
             k = self.token.k
-            batch = self._retrying(lambda: self._read(k, self._ahead(k)))
+            batch = self._retrying(lambda: self._read(k, range(k + 1, k + 1 + self.prefetch)))
             self.token = batch.token
         return batch
 
@@ -126,17 +134,28 @@ class Stream(Iterator[Batch]):
 
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`load_state_dict` needs to go on with the next batch: a few small values."""
-        return {"version": _STATE_VERSION, "plan": self.plan, "token": to_wire(self.token)}
+        return {
+            "version": _STATE_VERSION,
+            "plan": self.plan,
+            "token": to_wire(self.token),
+            "rank": self._params.get("rank", 0),
+            "world": self._params.get("world", 1),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where the stream that gave ``state`` stood, at that stream's snapshot.
 
-        Raises ``plan_mismatch`` where this stream was opened with other arguments than that one.
+        The state of one rank serves all, and another world size too. Raises ``plan_mismatch``
+        where this stream was opened with other arguments than that one.
         """
-        token = token_of(state)
+        token, plan = token_of(state), state["plan"]
+        ranks = {"rank": state.get("rank", 0), "world": state.get("world", 1)}
         with self._alone():
-            if state["plan"] != self.plan or token.edges is not None:
-                self._reopen(token, state["plan"])
+            if any(self._params.get(name) != value for name, value in ranks.items()):
+                self._open_at(token, plan, ranks)[1].close()
+                self._reopen(token, None)
+            elif plan != self.plan or token.edges is not None:
+                self._reopen(token, plan)
             self.token = token
 
     def close(self) -> None:
@@ -166,15 +185,9 @@ class Stream(Iterator[Batch]):
         with self._lock:
             yield
 
-    def _ahead(self, k: int) -> range:
-        depth = self._prefetch
-        if depth is None:
-            depth = 0 if self._opening is None else self._opening.default_ahead
-        return range(k + 1, k + 1 + depth)
-
     def _read(self, k: int, ahead: Sequence[int]) -> Batch:
         opening = self._ready()
-        opening.hold_seconds = self._hold_seconds
+        opening.hold_seconds = self.hold_seconds
         return opening.batch(k, ahead)
 
     def _retrying(self, attempt: Callable[[], Found]) -> Found:
@@ -210,24 +223,32 @@ class Stream(Iterator[Batch]):
                 ) from None
         return self._opening
 
-    def _reopen(self, token: ResumeToken, plan: str) -> None:
+    def _reopen(self, token: ResumeToken, plan: Optional[str]) -> None:
+        old = self._opening
+        self._params, self._opening = self._open_at(token, plan, {})
+        self._describe(self._opening.answer)
+        if old is not None and self._client.owns(old.connection):
+            old.close()
+
+    def _open_at(
+        self, token: ResumeToken, plan: Optional[str], changes: dict[str, Any]
+    ) -> tuple[dict[str, Any], Opening]:
+        """Opens the stream once more where a token says, if that gives the plan."""
         if self._opening is None:
             raise GroundwellError("stream_unknown", "the stream is closed")
         values = {name: getattr(token, name) for name in TOKEN_PARAMETERS}
-        params = {**self._params, **{n: value for n, value in values.items() if value is not None}}
+        values = {name: value for name, value in values.items() if value is not None}
+        params = {**self._params, **values, **changes}
         opening = self._client.open_stream(params, None)
-        if opening.answer["plan"] != plan:
+        if plan is not None and opening.answer["plan"] != plan:
             opening.close()
             raise GroundwellError(
                 "plan_mismatch",
                 f"the state is of plan {plan}, this stream's arguments give plan "
-                f"{opening.answer['plan']}: open it with the same categories, sizes, seed, policy, "
-                "rank and world",
+                f"{opening.answer['plan']}: open it with the same categories, sizes, seed and "
+                "policy as the stream that gave the state",
             )
-        if self._client.owns(self._opening.connection):
-            self._opening.close()
-        self._params, self._opening = params, opening
-        self._describe(opening.answer)
+        return params, opening
 
 
 def token_of(state: Mapping[str, Any]) -> ResumeToken:

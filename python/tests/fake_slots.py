@@ -133,7 +133,9 @@ class SlotStreams:
 
     def batch_done(self, conversation: Conversation, request: dict[str, Any]) -> None:
         params = request["params"]
-        memories = self.memories[id(conversation), params["stream"]]
+        memories = self.memories.get((id(conversation), params["stream"]))
+        if memories is None:
+            return conversation.refuse(request, -32040, "stream_unknown", "closed")
         memory = next(entry for entry in memories if entry.slot == params["slot"])
         assert memory.k == params["k"], "a batch was given back twice, or another's slot"
         memory.k = None
