@@ -11,7 +11,7 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels
+  show-fixtures show-parity show-unet bench-kernels show-forks examples
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -77,6 +77,13 @@ show-parity: build torch ## Full-size random models side by side with diffusers:
 
 show-unet: build torch ## Seconds and memory of SD 1.5 shapes against PyTorch in the same run
 	$(TORCH) Benchmarks/show_unet.py --bin $(BIN)
+
+show-forks: build torch ## fork, spawn, forkserver, killed parents, 1,000 client deaths: nothing left
+	$(TORCH) Benchmarks/show_forks.py --bin $(BIN)
+
+examples: build torch ## Runs the two training examples, a short version of each
+	PATH=$(BIN):$$PATH $(TORCH) examples/train_numpy.py --quick
+	PATH=$(BIN):$$PATH $(TORCH) examples/train_segmentation.py --quick
 
 bench-kernels: build ## Kernels in C against the same in Swift; each must gain 1.3 times
 	$(BIN)/groundwell-generator bench kernels --compare-swift --runs 50

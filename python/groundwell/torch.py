@@ -17,6 +17,7 @@ from .epochs import EpochBoard, Span
 from .errors import GroundwellError
 from .stream import Stream, token_of
 from .values import ResumeToken, from_wire, to_wire
+from .watch import end_with_parent
 
 #: How long a worker waits for PyTorch to take a batch out of its hands.
 _WORKER_HOLD_SECONDS = 60.0
@@ -180,6 +181,8 @@ class BatchDataset(IterableDataset[dict[str, Any]]):
                 )
             self._stream = stream
         in_worker = get_worker_info() is not None
+        if in_worker:
+            end_with_parent()
         self._stream.hold_seconds = _WORKER_HOLD_SECONDS if in_worker else 0.0
         return self._stream
 
