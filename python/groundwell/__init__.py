@@ -9,7 +9,8 @@
 """
 
 from .batch import Batch
-from .client import Client, ProgressCallback, connect, default_socket_path
+from .calls import ProgressCallback
+from .client import Client, connect, default_socket_path
 from .errors import ConnectionLost, GroundwellError, TimedOut
 from .stream import Stream
 from .values import (

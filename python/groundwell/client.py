@@ -4,43 +4,27 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Callable, Optional, Union
-
-import numpy as np
+from typing import Any, Optional, Union
 
 from . import safetensors
-from .connection import Connection
+from .calls import ProgressCallback, reporting
 from .errors import ConnectionLost, GroundwellError
-from .opening import Opening
-from .options import check_understood, given, listed, weights_of
-from .safetensors import Array
-from .stream import Stream
+from .options import given, listed
+from .streaming import StreamCalls
 from .values import (
     Backfill,
     CategoryCount,
     CheckResult,
     Counts,
     Job,
-    Lease,
-    Mask,
     Outcome,
-    Provenance,
-    ResumeToken,
-    Submitted,
     Triplet,
     TripletInfo,
-    WorkItem,
     from_wire,
-    to_wire,
 )
-from .version import VERSION
-
-#: Called with the jobs that a request waits for, whenever the daemon reports on them.
-ProgressCallback = Callable[[list[Job]], None]
+from .work import WorkCalls
 
 _MAXIMUM_PATH_BYTES = 107
 _WAIT_STEP_SECONDS = 60.0
@@ -91,39 +75,13 @@ def connect(
     return client
 
 
-class Client:
+class Client(StreamCalls, WorkCalls):
     """A daemon, as a program sees it.
 
     Threads may share a client. After a fork the child gets a connection of its own at its first
     call; after a lost connection the next call connects anew. Leases and streams belong to a
     connection (streams open themselves again, leases do not).
     """
-
-    def __init__(self, dial: Callable[[], socket.socket], timeout: float = 30.0) -> None:
-        """``dial`` gives a connected socket; :func:`connect` is the usual way to a client."""
-        self.timeout = timeout
-        #: The daemon's answer to ``hello``; empty before the first call.
-        self.server: dict[str, Any] = {}
-        self._dial = dial
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._connection: Optional[Connection] = None
-
-    def close(self) -> None:
-        """Ends the connection."""
-        if self._connection is not None and self._process == os.getpid():
-            self._connection.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     # Asking
 
@@ -276,263 +234,6 @@ class Client:
         answer = self.call("job.cancel", {"jobs": list(jobs)})
         return [from_wire(Job, entry) for entry in answer["jobs"]]
 
-    # Working
-
-    def lease(
-        self,
-        worker: str,
-        engines: Sequence[str],
-        count: int = 1,
-        *,
-        lease_seconds: Optional[int] = None,
-        wait_seconds: float = 0.0,
-    ) -> list[WorkItem]:
-        """Takes work items; empty when there are none within ``wait_seconds``."""
-        answer, _ = self._call(
-            "work.lease",
-            given(
-                worker=worker,
-                engines=list(engines),
-                count=count,
-                lease_seconds=lease_seconds,
-                wait_seconds=wait_seconds,
-            ),
-            timeout=self.timeout + wait_seconds,
-        )
-        return [from_wire(WorkItem, entry) for entry in answer["items"]]
-
-    def submit(
-        self,
-        lease: Union[WorkItem, Lease],
-        image: Array,
-        masks: Array,
-        infos: Sequence[Mask],
-        *,
-        prompt: str,
-        provenance: Provenance,
-    ) -> Submitted:
-        """Hands in a triplet; returns when it is durable.
-
-        ``image`` is ``uint8 [height, width, 3]``, ``masks`` is ``uint8 [masks, height, width]``
-        of 0 and 1 with one entry of ``infos`` each.
-        """
-        body = safetensors.encode(
-            {"image": np.asarray(image, np.uint8), "masks": np.asarray(masks, np.uint8)}
-        )
-        answer, _ = self._call(
-            "work.submit",
-            {
-                "lease": to_wire(_lease(lease)),
-                "prompt": prompt,
-                "masks": [to_wire(info) for info in infos],
-                "provenance": to_wire(provenance),
-            },
-            body,
-        )
-        return from_wire(Submitted, answer)
-
-    def renew(
-        self, leases: Iterable[Union[WorkItem, Lease]], lease_seconds: Optional[int] = None
-    ) -> list[Lease]:
-        """Makes leases last longer; returns those that are lost."""
-        named = [to_wire(_lease(lease)) for lease in leases]
-        answer = self.call("work.renew", given(leases=named, lease_seconds=lease_seconds))
-        return [from_wire(Lease, entry) for entry in answer["lost"]]
-
-    def fail(self, lease: Union[WorkItem, Lease], error: str) -> bool:
-        """Reports that an item cannot be made; returns whether it is parked now."""
-        answer = self.call("work.fail", {"lease": to_wire(_lease(lease)), "error": error})
-        return bool(answer["parked"])
-
-    def release(self, leases: Iterable[Union[WorkItem, Lease]]) -> None:
-        """Gives leases back without counting a failure."""
-        self.call("work.release", {"leases": [to_wire(_lease(lease)) for lease in leases]})
-
-    # Streaming
-
-    def stream(
-        self,
-        categories: Optional[Sequence[str]] = None,
-        batch_size: int = 32,
-        image_size: Optional[int] = None,
-        *,
-        split: Optional[str] = None,
-        minimum: int = 1,
-        on_thin: str = "wait",
-        maximum_draws: Optional[int] = None,
-        seed: int = 0,
-        snapshot: Optional[int] = None,
-        follow: Optional[bool] = None,
-        rank: int = 0,
-        world: int = 1,
-        start: int = 0,
-        resume: Optional[ResumeToken] = None,
-        policy: str = "balanced",
-        weights: Optional[Union[Sequence[float], Mapping[str, float]]] = None,
-        threshold: Optional[float] = None,
-        power: Optional[float] = None,
-        unseen: Optional[Sequence[str]] = None,
-        unseen_share: Optional[float] = None,
-        tensors: Optional[Sequence[str]] = None,
-        layout: Optional[str] = None,
-        resize: Optional[str] = None,
-        flip: Optional[bool] = None,
-        crop: Optional[tuple[float, float]] = None,
-        prompts: Optional[bool] = None,
-        delivery: Optional[str] = None,
-        slots: Optional[int] = None,
-        prefetch: Optional[int] = None,
-        wait_timeout: float = 600.0,
-        reconnect_timeout: float = 30.0,
-        progress: Optional[ProgressCallback] = None,
-    ) -> Stream:
-        """Opens a stream of batches over ``categories``, a ``split``, or all categories.
-
-        What is drawn. ``policy`` is ``balanced``, ``natural``, ``weights`` (with ``weights``, one
-        for each category or by name), ``repeat-factor`` (LVIS; ``threshold``, ``power``) or
-        ``mixture`` (``unseen`` categories get ``unseen_share`` of the draws). A category with
-        fewer than ``minimum`` triplets is filled up first (``on_thin="wait"``), drawn again and
-        again (``"repeat"``), or the reason to refuse (``"fail"``); with ``maximum_draws`` the
-        same happens before a triplet of such a category is drawn that often. ``follow`` takes in
-        new triplets where a category begins anew. ``resume`` takes the token of an earlier stream
-        or batch and goes on behind it; the other arguments must be as they were.
-
-        What is in a batch. ``tensors`` names arrays of :class:`Batch` (all but ``instances``);
-        ``layout`` is ``nhwc`` or ``nchw``; ``resize`` is ``area`` or ``bilinear``; ``flip``
-        mirrors every second image; ``crop=(low, high)`` cuts out a random part with that share of
-        the area; ``prompts=False`` leaves the texts out.
-
-        How it comes. ``delivery`` is ``memfd`` (memory shared with the daemon, where it offers
-        that) or ``inline``; with the former up to ``slots`` batches are in use at a time, and
-        ``prefetch`` of them (all but one) are prepared ahead. A daemon that restarts is waited
-        for ``reconnect_timeout`` seconds.
-        """
-        store: Optional[str] = None
-        edges: Optional[dict[str, list[list[int]]]] = None
-        if resume is not None:
-            store, snapshot, edges = resume.store, resume.snapshot, resume.edges
-            policy, seed, start = resume.policy, resume.seed, resume.k
-        if not isinstance(start, int) or start < 0:
-            raise GroundwellError("invalid_params", f"start is {start!r}; expected 0 or more")
-        params = given(
-            categories=listed(categories),
-            split=split,
-            all=True if categories is None and split is None else None,
-            batch_size=batch_size,
-            image_size=image_size,
-            seed=seed,
-            policy=policy,
-            weights=weights_of(weights, categories),
-            threshold=threshold,
-            power=power,
-            unseen=listed(unseen),
-            unseen_share=unseen_share,
-            minimum=minimum,
-            on_thin=on_thin,
-            maximum_draws=maximum_draws,
-            wait_seconds=wait_timeout,
-            rank=rank,
-            world=world,
-            snapshot=snapshot,
-            follow=follow,
-            edges=edges,
-            store=store,
-            tensors=listed(tensors),
-            layout=layout,
-            resize=resize,
-            flip=flip,
-            crop=listed(crop),
-            prompts=prompts,
-            delivery=delivery,
-            slots=slots,
-        )
-        return Stream(
-            self,
-            params,
-            start,
-            self.open_stream(params, progress),
-            prefetch=prefetch,
-            reconnect_timeout=reconnect_timeout,
-        )
-
-    def open_stream(
-        self, params: dict[str, Any], progress: Optional[ProgressCallback]
-    ) -> Opening:
-        """Sends ``stream.open``; the stream lives as long as the connection it came on.
-
-        Without a ``delivery`` in ``params`` it is ``memfd`` where the daemon offers that.
-        """
-        connection = self._ready()
-        offered = self.server.get("capabilities") or []
-        delivery = "memfd" if "memfd" in offered else "inline"
-        answer, _ = connection.call(
-            "stream.open",
-            {"delivery": delivery, **params},
-            timeout=self.timeout + float(params.get("wait_seconds", 0)),
-            progress=_reporting(progress),
-        )
-        opening = Opening(connection, answer, self.timeout)
-        check_understood(params, answer)
-        return opening
-
-    # The wire
-
-    def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Any method by its name on the wire, for what this class has no method for."""
-        answer, _ = self._call(method, params)
-        return answer
-
-    def owns(self, connection: Connection) -> bool:
-        """Whether a connection is this process's own and alive."""
-        return connection.process == os.getpid() and connection.is_usable
-
-    def _call(
-        self,
-        method: str,
-        params: dict[str, Any],
-        body: bytes = b"",
-        *,
-        timeout: Optional[float] = None,
-        progress: Optional[ProgressCallback] = None,
-    ) -> tuple[dict[str, Any], Array]:
-        return self._ready().call(
-            method,
-            params,
-            body,
-            timeout=self.timeout if timeout is None else timeout,
-            progress=_reporting(progress),
-        )
-
-    def _ready(self) -> Connection:
-        if self._process != os.getpid():
-            self._lock = threading.Lock()  # The parent's may have been held when it forked.
-            self._process = os.getpid()
-            if self._connection is not None:
-                self._connection.leave()
-        with self._lock:
-            if self._connection is None or not self._connection.is_usable:
-                self._connection = self._greeted(Connection(self._dial()))
-            return self._connection
-
-    def _greeted(self, connection: Connection) -> Connection:
-        try:
-            self.server, _ = connection.call(
-                "hello",
-                {
-                    "protocols": [1],
-                    "client": "groundwell-python",
-                    "version": VERSION,
-                    "requires": ["inline"],
-                },
-                timeout=self.timeout,
-            )
-            connection.set_maximum_body_bytes(int(self.server["limits"]["maximum_batch_bytes"]))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
 def _goals(
     goals: Union[Mapping[str, int], Iterable[str], str], target: Optional[int]
 ) -> list[dict[str, Any]]:
@@ -544,18 +245,6 @@ def _goals(
         raise GroundwellError("invalid_params", "names without numbers need a target")
     names = [goals] if isinstance(goals, str) else goals
     return [{"category": name, "target": target} for name in names]
-
-
-def _lease(lease: Union[WorkItem, Lease]) -> Lease:
-    return lease.lease if isinstance(lease, WorkItem) else lease
-
-
-def _reporting(
-    progress: Optional[ProgressCallback],
-) -> Optional[Callable[[dict[str, Any]], None]]:
-    if progress is None:
-        return None
-    return lambda report: progress([from_wire(Job, entry) for entry in report.get("jobs", [])])
 
 
 def _raise_failed(jobs: list[Job]) -> None:

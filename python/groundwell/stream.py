@@ -18,7 +18,7 @@ from .options import TOKEN_PARAMETERS
 from .values import ResumeToken, StreamCategory, from_wire, to_wire
 
 if TYPE_CHECKING:
-    from .client import Client
+    from .streaming import StreamCalls
 
 _STATE_VERSION = 1
 _FIRST_PAUSE_SECONDS = 0.02
@@ -43,7 +43,7 @@ class Stream(Iterator[Batch]):
 
     def __init__(
         self,
-        client: Client,
+        client: StreamCalls,
         params: dict[str, Any],
         start: int,
         opened: Opening,
