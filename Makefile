@@ -11,7 +11,7 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels show-forks examples
+  show-fixtures show-parity show-unet bench-kernels show-codec show-serve show-forks examples
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -84,6 +84,21 @@ show-forks: build torch ## fork, spawn, forkserver, killed parents, 1,000 client
 examples: build torch ## Runs the two training examples, a short version of each
 	PATH=$(BIN):$$PATH $(TORCH) examples/train_numpy.py --quick
 	PATH=$(BIN):$$PATH $(TORCH) examples/train_segmentation.py --quick
+
+# Pillow and the photographs of two wheels, which need none of their dependencies here.
+CODEC := .venv-codec/bin/python
+.venv-codec/bin/python:
+	python3 -m venv .venv-codec
+	.venv-codec/bin/pip install -q --disable-pip-version-check numpy pillow
+	.venv-codec/bin/pip install -q --disable-pip-version-check --no-deps scikit-image scikit-learn
+
+show-codec: build $(CODEC) ## Sizes and speeds of image codecs on photographs and scenes
+	@dpkg-query -W libzstd-dev >/dev/null 2>&1 || { echo "show-codec: install libzstd-dev" >&2; exit 1; }
+	$(CODEC) Benchmarks/show_codec.py --bin $(BIN)
+
+show-serve: build ## Balanced batches per second against other loaders (installs them once)
+	@test -s .venv-serve/peers.txt || Benchmarks/serve/setup.sh
+	.venv-serve/bin/python Benchmarks/show_serve.py --bin $(BIN)
 
 bench-kernels: build ## Kernels in C against the same in Swift; each must gain 1.3 times
 	$(BIN)/groundwell-generator bench kernels --compare-swift --runs 50

@@ -201,7 +201,7 @@ extension StoreIndex.State {
       lastRemoval = sequence
       for (row, instances) in categories {
         entries[row]?.instances -= instances
-        if let list = entries[row]?.list { entries[row]?.list = list.removing(triplet) }
+        entries[row]?.list.remove(triplet)
       }
     }
     for job in changedJobs { jobs[job.job] = job.state == .active ? job : nil }
