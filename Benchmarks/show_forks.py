@@ -213,10 +213,11 @@ def is_alive(process: int) -> bool:
 def die(socket: str, held: int, how: int) -> None:
     """Takes batches and ends without giving them back."""
     client = groundwell.connect(socket)
-    batches, left = [], held
+    batches, streams, left = [], [], held
     while left:
         slots = min(left, MOST_SLOTS)
-        stream = client.stream(CATEGORIES, BATCH, SIDE, seed=SEED, slots=slots, prompts=False)
+        stream = client.stream(CATEGORIES, BATCH, SIDE, seed=SEED, slots=slots)
+        streams.append(stream)
         batches += [next(stream) for _ in range(slots)]
         left -= slots
     assert len({batch.body.ctypes.data for batch in batches}) == held

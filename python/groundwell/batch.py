@@ -38,7 +38,7 @@ class Batch:
     token: ResumeToken
     #: The texts that the images were made from; empty for a stream with ``prompts=False``.
     prompts: list[str]
-    #: How often each category had been gone through before.
+    #: How often the category of each triplet had been gone through before.
     epochs: list[int]
     #: Categories in this batch that have fewer triplets than the stream's minimum.
     thin: list[str]

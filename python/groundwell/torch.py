@@ -82,8 +82,6 @@ class BatchDataset(IterableDataset[dict[str, Any]]):
         span = self._loaded
         if span is None or span.is_begun:
             span = self._next_span()
-        elif span.is_finished:
-            span.is_begun = True  # Ends at once, and the next one is the following epoch.
         self._iterations += 1
         self._span = span
         return self._items(span)
@@ -156,8 +154,7 @@ class BatchDataset(IterableDataset[dict[str, Any]]):
 
     def _items(self, span: Span) -> Iterator[dict[str, Any]]:
         stream = self._opened()
-        if not span.is_begun:
-            self._board.begin(span)
+        self._board.begin(span)
         while not span.is_finished:
             # No variable here may refer to what is yielded: its slot would stay in use.
             yield self._item(stream, span)

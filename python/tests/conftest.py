@@ -8,6 +8,11 @@ import pytest
 from fake_daemon import FakeDaemon
 from fake_slots import SlotStreams
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "Benchmarks"))
+
+import harness  # noqa: E402
+
 
 @pytest.fixture
 def daemon():
@@ -32,10 +37,6 @@ def slots(daemon):
     streams.close()
 
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "Benchmarks"))
-
-
 @pytest.fixture(scope="session")
 def binaries():
     """Where the built programs are: ``$GROUNDWELL_BIN``, or the newest build of this checkout."""
@@ -50,8 +51,6 @@ def binaries():
 @pytest.fixture(scope="module")
 def real_daemon(binaries):
     """A daemon of our own with a few triplets of three categories; ``restart`` it at will."""
-    import harness
-
     with harness.Daemon(binaries, workers=0) as daemon:
         with daemon.start() as client:
             harness.fill(client, {"cat": 9, "dog": 7, "yak": 5}, 16)

@@ -4,6 +4,7 @@ import os
 from itertools import islice
 
 import groundwell
+import harness
 import pytest
 from groundwell import GroundwellError
 from test_slots import in_child
@@ -67,6 +68,7 @@ def test_a_state_goes_on_elsewhere_and_for_another_rank(client, expected):
     whole = client.stream(CATEGORIES, 4, 16, seed=3)
     list(islice((batch.k for batch in whole), 5))
     state = whole.state_dict()
+    harness.fill(client, {name: entry.stock + 20 for name, entry in client.counts().items()}, 16)
     again = client.stream(CATEGORIES, 4, 16, seed=3)
     again.load_state_dict(state)
     assert next(again).body.tobytes() == expected[5]
