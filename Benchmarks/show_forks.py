@@ -216,16 +216,21 @@ def die(socket: str, held: int, how: int) -> None:
     batches, streams, left = [], [], held
     while left:
         slots = min(left, MOST_SLOTS)
-        stream = client.stream(CATEGORIES, BATCH, SIDE, seed=SEED, slots=slots)
+        stream = client.stream(CATEGORIES, BATCH, SIDE, seed=SEED, **slots_option(client, slots))
         streams.append(stream)
         batches += [next(stream) for _ in range(slots)]
         left -= slots
     assert len({batch.body.ctypes.data for batch in batches}) == held
     if how == 1:
-        pending = client.stream(CATEGORIES, BATCH, SIDE, seed=SEED, slots=8)
+        pending = client.stream(CATEGORIES, BATCH, SIDE, seed=SEED, **slots_option(client, 8))
         batches.append(next(pending))  # The next seven are under way now.
     if how < 2:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def slots_option(client: groundwell.Client, slots: int) -> dict[str, int]:
+    """The option where there are slots."""
+    return {"slots": slots} if "memfd" in client.server["capabilities"] else {}
 
 
 def check_deaths(daemon: Daemon, deaths: int, seed: int) -> tuple[int, int]:

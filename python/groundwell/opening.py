@@ -7,10 +7,10 @@ import os
 import time
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 from .batch import DEFAULT_TENSORS, Batch, check_shape
-from .connection import Connection, Pending, result
+from .connection import Connection, OnProgress, Pending, result
 from .errors import ConnectionLost, GroundwellError
 from .frames import Frame
 from .safetensors import Array
@@ -28,7 +28,16 @@ _RETURN_STEP_SECONDS = 0.002
 class Opening:
     """Reads batches by number and asks ahead; not for several threads at once."""
 
-    def __init__(self, connection: Connection, answer: dict[str, Any], timeout: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        answer: dict[str, Any],
+        timeout: float,
+        *,
+        patience: float = 0.0,
+        progress: Optional[OnProgress] = None,
+    ) -> None:
+        """``patience`` is how much longer a batch may take than other answers, in seconds."""
         self.connection = connection
         self.answer = answer
         self.number: int = answer["stream"]
@@ -37,6 +46,8 @@ class Opening:
         #: How long to wait for another thread to drop a batch when all slots are in use.
         self.hold_seconds = 0.0
         self._timeout = timeout
+        self._patience = patience
+        self._progress = progress
         self._table = SlotTable(connection, self.number, self.slots, timeout)
         self._pending: dict[int, Pending] = {}
         self._finalizer = weakref.finalize(
@@ -88,7 +99,9 @@ class Opening:
 
     def _answer(self, k: int) -> Frame:
         pending = self._pending[k]
-        frame = self.connection.wait(pending, timeout=self._timeout)
+        frame = self.connection.wait(
+            pending, timeout=self._timeout + self._patience, progress=self._progress
+        )
         del self._pending[k]
         return frame
 

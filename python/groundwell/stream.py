@@ -18,6 +18,7 @@ from .options import TOKEN_PARAMETERS
 from .values import ResumeToken, StreamCategory, from_wire, to_wire
 
 if TYPE_CHECKING:
+    from .calls import ProgressCallback
     from .streaming import StreamCalls
 
 _STATE_VERSION = 1
@@ -50,6 +51,7 @@ class Stream(Iterator[Batch]):
         *,
         prefetch: Optional[int] = None,
         reconnect_timeout: float = 30.0,
+        progress: Optional[ProgressCallback] = None,
     ) -> None:
         """``params`` are those of ``stream.open``; :meth:`Client.stream` is the usual way here."""
         if prefetch is not None and not 0 <= prefetch <= MAXIMUM_AHEAD:
@@ -60,6 +62,7 @@ class Stream(Iterator[Batch]):
         self._params = params
         self._prefetch = prefetch
         self._reconnect_timeout = reconnect_timeout
+        self._progress = progress
         self._process = os.getpid()
         self._lock = threading.Lock()
         #: How long to wait for other threads to drop batches before refusing the next one.
@@ -239,7 +242,7 @@ class Stream(Iterator[Batch]):
         values = {name: getattr(token, name) for name in TOKEN_PARAMETERS}
         values = {name: value for name, value in values.items() if value is not None}
         params = {**self._params, **values, **changes}
-        opening = self._client.open_stream(params, None)
+        opening = self._client.open_stream(params, self._progress)
         if plan is not None and opening.answer["plan"] != plan:
             opening.close()
             raise GroundwellError(

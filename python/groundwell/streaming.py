@@ -59,8 +59,9 @@ class StreamCalls(Calls):
         ``mixture`` (``unseen`` categories get ``unseen_share`` of the draws). A category with
         fewer than ``minimum`` triplets is filled up first (``on_thin="wait"``), drawn again and
         again (``"repeat"``), or the reason to refuse (``"fail"``); with ``maximum_draws`` the
-        same happens before a triplet of such a category is drawn that often. ``follow`` takes in
-        new triplets where a category begins anew. ``resume`` takes the token of an earlier stream
+        same happens before a triplet of such a category is drawn that often. ``progress`` hears
+        of the backfills that are waited for. ``follow`` takes in new triplets where a category
+        begins anew. ``resume`` takes the token of an earlier stream
         or batch and goes on behind it; the other arguments must be as they were.
 
         What is in a batch. ``tensors`` names arrays of :class:`Batch` (all but ``instances``);
@@ -119,6 +120,7 @@ class StreamCalls(Calls):
             self.open_stream(params, progress),
             prefetch=prefetch,
             reconnect_timeout=reconnect_timeout,
+            progress=progress,
         )
 
     def open_stream(
@@ -137,6 +139,14 @@ class StreamCalls(Calls):
             timeout=self.timeout + float(params.get("wait_seconds", 0)),
             progress=reporting(progress),
         )
-        opening = Opening(connection, answer, self.timeout)
+        # A bound on draws makes batches wait for a backfill, as opening does for the minimum.
+        may_wait = params.get("maximum_draws") is not None and params.get("on_thin") == "wait"
+        opening = Opening(
+            connection,
+            answer,
+            self.timeout,
+            patience=float(params.get("wait_seconds", 0)) if may_wait else 0.0,
+            progress=reporting(progress),
+        )
         check_understood(params, answer)
         return opening
