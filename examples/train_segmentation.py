@@ -132,9 +132,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="seconds, poor results")
     parser.add_argument("--socket", help="a daemon that runs already")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    steps, scenes, held_out = (24, 12, 3) if options.quick else (240, 150, 25)
+    steps, scenes, held_out = (24, 12, 3) if options.quick else (300, 150, 25)
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     with daemon(options.socket) as socket, tempfile.TemporaryDirectory() as folder:

@@ -216,11 +216,11 @@ def test_new_options_reach_the_daemon_and_an_old_one_is_refused(daemon, client):
 def test_a_stopping_daemon_is_waited_for(daemon, client):
     answers = []
 
-    def stop_twice(conversation, request):
+    def stop_for_a_while(conversation, request):
         answers.append(1)
-        if len(answers) < 3:
+        if len(answers) < 5:
             return conversation.refuse(request, -32071, "stopping", "ask again")
         batch(conversation, request)
 
-    daemon.handlers["batch.get"] = stop_twice
-    assert next(client.stream(["cat"], 2)).k == 0 and len(answers) == 3
+    daemon.handlers["batch.get"] = stop_for_a_while
+    assert next(client.stream(["cat"], 2)).k == 0 and len(answers) == 5
