@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +72,24 @@ class Training:
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=3e-3)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, 3e-3, steps)
         self.step = 0
+        self.items = self.epochs()
+
+    def epochs(self) -> Iterator[dict[str, Any]]:
+        """Every loop over a ``DataLoader`` is one epoch, or what a loaded state leaves of it."""
+        while True:
+            yield from DataLoader(self.data, batch_size=None)
 
     def run(self, until: int, report_every: int) -> None:
-        """Trains until a step; every ``DataLoader`` loop is one epoch, or what is left of it."""
+        """Trains until a step."""
         self.model.train()
         start, losses = time.monotonic(), []
         while self.step < until:
-            for item in DataLoader(self.data, batch_size=None):
-                losses.append(self.learn(item))
-                self.step += 1
-                if self.step % report_every == 0 or self.step == until:
-                    rate = len(losses) / (time.monotonic() - start)
-                    recent = sum(losses[-report_every:]) / len(losses[-report_every:])
-                    print(f"  step {self.step}: loss {recent:.3f}, {rate:.1f} steps/s", flush=True)
-                if self.step == until:
-                    return
+            losses.append(self.learn(next(self.items)))
+            self.step += 1
+            if self.step % report_every == 0:
+                rate = len(losses) / (time.monotonic() - start)
+                recent = sum(losses[-report_every:]) / len(losses[-report_every:])
+                print(f"  step {self.step}: loss {recent:.3f}, {rate:.1f} steps/s", flush=True)
 
     def learn(self, item: dict[str, Any]) -> float:
         scores = self.model(normalised(item["image"]))

@@ -50,6 +50,8 @@ class Opening:
         self._progress = progress
         self._table = SlotTable(connection, self.number, self.slots, timeout)
         self._pending: dict[int, Pending] = {}
+        #: How many batches the daemon's quotas seem to allow; less than the slots if they are big.
+        self._allowed = self.slots
         self._finalizer = weakref.finalize(
             self, _abandon, connection, self.number, self._pending, self._table
         )
@@ -74,7 +76,7 @@ class Opening:
             self._make_room()
             self._ask(k)
         for later in ahead:
-            if later not in self._pending and self._room(len(ahead)) > 0:
+            if later not in self._pending and self._room_ahead(len(ahead)) > 0:
                 self._ask(later)
         return self._receive(k)
 
@@ -107,6 +109,7 @@ class Opening:
 
     def _receive(self, k: int) -> Batch:
         deadline = time.monotonic() + _QUOTA_SECONDS
+        pause = 0.0  # A refusal of what was asked ahead is of the past: at once again, first.
         while True:
             frame = self._answer(k)
             try:
@@ -116,8 +119,12 @@ class Opening:
                 frame.close()
                 if error.word != "over_quota" or time.monotonic() > deadline:
                     raise
-                pause = min(error.retry_after or _QUOTA_STEP_SECONDS, _QUOTA_SECONDS)
-                time.sleep(pause)
+                self._allowed = max(1, self._table.lent + len(self._pending))
+                if self._pending:  # What comes later may have the place that this one needs.
+                    self._drop(max(self._pending))
+                else:
+                    time.sleep(pause)
+                    pause = min(error.retry_after or _QUOTA_STEP_SECONDS, _QUOTA_SECONDS)
                 self._table.flush()
                 self._ask(k)
         batch = Batch.from_wire(answer, self._body(k, answer, frame))
@@ -150,23 +157,26 @@ class Opening:
             self._body(k, result(frame, "batch.get"), frame)
         self._table.flush()
 
-    def _room(self, ahead: int) -> int:
+    def _room(self) -> int:
+        return self.slots - self._table.lent - len(self._pending)
+
+    def _room_ahead(self, ahead: int) -> int:
         if self.is_shared:
-            return self.slots - self._table.lent - len(self._pending)
+            return self._allowed - self._table.lent - len(self._pending)
         return 1 + ahead - len(self._pending)
 
     def _make_room(self) -> None:
         if not self.is_shared:
             return
-        while self._pending and self._room(0) <= 0:
+        while self._pending and self._room() <= 0:
             self._drop(max(self._pending))
-        if self._room(0) > 0:
+        if self._room() > 0:
             return
         gc.collect()  # Batches in reference cycles.
         deadline = time.monotonic() + self.hold_seconds
         while True:
             self._table.flush()
-            if self._room(0) > 0:
+            if self._room() > 0:
                 return
             if time.monotonic() >= deadline:
                 break

@@ -61,6 +61,8 @@ class SlotStreams:
         self.delivered: list[int] = []
         self.discarded = 0
         self.over_quota = 0
+        #: Fewer than the slots that are granted, where quotas of bytes are used up.
+        self.most = 64
         self.plan = "0123456789abcdef"
         #: What differs in the answer to stream.open, and in the slots of batches.
         self.changes: dict[str, Any] = {}
@@ -104,10 +106,10 @@ class SlotStreams:
         params = request["params"]
         key, k = (id(conversation), params["stream"]), params["k"]
         memories = self.memories.setdefault(key, [])
-        if sum(memory.k is not None for memory in memories) >= self.counts[key]:
+        if sum(memory.k is not None for memory in memories) >= min(self.most, self.counts[key]):
             self.over_quota += 1
             return conversation.refuse(
-                request, -32060, "over_quota", "no slot", retry_after_milliseconds=20
+                request, -32060, "over_quota", "no slot", retry_after_milliseconds=1000
             )
         free = [memory for memory in memories if memory.k is None]
         if not free:

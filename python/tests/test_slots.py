@@ -105,6 +105,16 @@ def test_the_iterator_asks_ahead_within_its_slots(slots, client):
     assert len(every) == 4
 
 
+def test_a_quota_below_the_slots_costs_no_waiting(slots, client):
+    slots.most = 2
+    stream = client.stream(["cat", "dog"], 2, slots=8)
+    start = time.monotonic()
+    for k in range(30):
+        batch = next(stream)
+        assert batch.k == k
+    assert time.monotonic() - start < 3 and slots.over_quota < 10
+
+
 def test_get_and_seek_take_the_place_of_what_was_asked_ahead(slots, client):
     stream = client.stream(["cat", "dog"], 2, slots=2)
     first = next(stream)
