@@ -2,17 +2,19 @@ import Synchronization
 import Foundation
 import Schema
 import Store
+import Wire
 
 /// Requests about streams and batches.
 extension Session {
   func streamOpen(_ params: StreamOpen.Params, _ id: RequestID) async throws -> StreamOpen.Result {
     try hasRoomForStream()
     try check(params)
+    let format = try BatchFormat(params, context.settings.limits)
     let names = try await categories(params)
     let before = try stocks(names)
     if params.snapshot == nil { try await fillThin(params, names, id) }
     let view = try await context.store.view(names, at: params.snapshot)
-    let stream = try await open(params, view)
+    let stream = try await open(params, format, view)
     // Others may have been opened meanwhile.
     try hasRoomForStream()
     lastStream += 1
@@ -38,10 +40,6 @@ extension Session {
       let offered = SelectionPolicy.allCases.map(\.rawValue).joined(separator: ", ")
       throw DaemonError(
         .unsupported, "policy '\(policy.prefix(32))' is not offered; this daemon has: \(offered)")
-    }
-    if let delivery = params.delivery, delivery != "inline" {
-      throw DaemonError(
-        .unsupported, "delivery '\(delivery.prefix(32))' is not offered; this daemon has: inline")
     }
     if let store = params.store, store != context.store.uuid {
       throw DaemonError(
@@ -126,7 +124,9 @@ extension Session {
 
   // MARK: Opening
 
-  private func open(_ params: StreamOpen.Params, _ view: SnapshotView) async throws -> OpenStream {
+  private func open(
+    _ params: StreamOpen.Params, _ format: BatchFormat, _ view: SnapshotView
+  ) async throws -> OpenStream {
     let minimum = params.minimum ?? 1
     // Nothing can be drawn from nothing; fewer than the minimum may be wanted.
     let isStrict = params.onThin == .fail
@@ -142,7 +142,7 @@ extension Session {
       seed: params.seed ?? 0, rank: params.rank ?? 0, world: params.world ?? 1,
       limits: context.settings.limits)
     let side = try await side(params, view)
-    let bytes = BatchBuilder.dataBytes(count: plan.slots.count, side: side)
+    let bytes = BatchLayout.dataBytes(format, count: plan.slots.count, side: side)
     let limit = context.settings.limits.maximumBatchBytes
     guard bytes + Safetensors.maximumHeaderBytes <= limit else {
       throw DaemonError(
@@ -151,7 +151,8 @@ extension Session {
           + "\(limit - Safetensors.maximumHeaderBytes): ask for fewer or smaller ones")
     }
     return OpenStream(
-      view: view, plan: plan, imageSize: side, minimum: minimum, store: context.store.uuid)
+      view: view, plan: plan, imageSize: side, minimum: minimum, store: context.store.uuid,
+      format: format, rows: context.store.rows(of: view.categories.map(\.name)))
   }
 
   private func side(_ params: StreamOpen.Params, _ view: SnapshotView) async throws -> Int {
@@ -184,6 +185,8 @@ extension Session {
       batchSize: stream.plan.slots.count, imageSize: stream.imageSize,
       epochBatches: stream.plan.epochBatchCount, plan: stream.fingerprint,
       filled: Dictionary(uniqueKeysWithValues: filled),
+      delivery: stream.format.delivery.rawValue, tensors: stream.format.tensors,
+      layout: stream.format.layout, slots: stream.format.slots,
       shares: categories.map { _ in 1 / Double(categories.count) })
   }
 
@@ -192,6 +195,7 @@ extension Session {
   func streamClose(_ params: StreamClose.Params) throws -> Empty {
     _ = try stream(params.stream)
     streams[params.stream] = nil
+    context.slotLedger.release(slots.close(stream: params.stream), user: connection.peer.user)
     context.figures.streamCount.withLock { $0 -= 1 }
     return Empty()
   }

@@ -1,4 +1,4 @@
-import Schema
+package import Schema
 
 /// The triplets that show one category, in the order in which the store took them.
 ///
