@@ -11,7 +11,7 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels
+  show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -97,11 +97,22 @@ pretrain: build .venv-pretrain/bin/python ## Trains the stickers model, or goes 
 pretrain-small: build .venv-pretrain/bin/python ## A minute's training of a tiny model: all stages, exact resume
 	$(PRETRAIN) -m pretrain.smoke --bin $(BIN)
 
-install: build ## Installs the programs and their sprites under PREFIX (/usr/local)
+# The model that ships, unless MODEL names another; RUN_THREADS for judges and runtime.
+MODEL ?= Sources/Generator/Resources/stickers
+RUN_THREADS ?= 2
+show-stickers: build .venv-pretrain/bin/python ## Judges the shipped model, drawn by the Swift runtime, against its bounds
+	$(PRETRAIN) -m pretrain.evaluate $(MODEL) --bin $(BIN) --runtime $(BIN)/groundwell-generator \
+	  --threads $(RUN_THREADS) --out $(OUT)/evaluation
+
+show-samplers: build .venv-pretrain/bin/python ## Every sampler on the shipped weights against diffusers, pixel by pixel
+	$(PRETRAIN) Benchmarks/show_samplers.py --bin $(BIN) --model $(MODEL)
+
+install: build ## Installs the programs, their sprites and their model under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
 	install -m 755 $(BIN)/groundwelld $(BIN)/groundwell $(BIN)/groundwell-generator \
 	  $(DESTDIR)$(PREFIX)/bin/
-	cp -r Sources/Generator/Resources/sprites $(DESTDIR)$(PREFIX)/share/groundwell/
+	cp -r Sources/Generator/Resources/sprites Sources/Generator/Resources/stickers \
+	  $(DESTDIR)$(PREFIX)/share/groundwell/
 
 uninstall: ## Removes what install put under PREFIX
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,groundwelld groundwell groundwell-generator)

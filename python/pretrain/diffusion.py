@@ -98,7 +98,10 @@ class DiffusionStage:
         self.unet = models.unet(config).to(device, memory_format=torch.channels_last)
         self._modules: list[nn.Module] = [self.text, self.unet]
         group.broadcast(self._modules)
-        self._forward = torch.compile(self._predict) if config.machine.compile else self._predict
+        # A phase with another side is compiled anew: one graph for all sides fails to compile.
+        self._forward = self._predict
+        if config.machine.compile:
+            self._forward = torch.compile(self._predict, dynamic=False)
         self._optimizers = Optimizers(
             self._modules,
             self.settings.optimizer,
