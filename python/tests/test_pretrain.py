@@ -398,6 +398,26 @@ def test_a_model_that_is_too_large_to_ship_is_refused(settings, tokenizer, tmp_p
     assert not (tmp_path / "m").exists()
 
 
+def test_a_compiled_graph_that_loses_gradients_is_refused(settings, group, tokenizer):
+    stage = diffusion_stage(settings, group, tokenizer)
+    stage.begin()
+    plain = stage._predict
+    stage._forward = lambda *arguments: plain(*arguments)
+    stage.advance(0)
+    assert stage.step == 1
+
+    def without_text(noisy, timestep, ids):
+        with torch.no_grad():
+            states = stage.text(ids).last_hidden_state
+        return stage.unet(noisy, timestep, states, return_dict=False)[0]
+
+    stage._forward, stage._checked_side = without_text, 0
+    with pytest.raises(checkpoint.CheckpointError, match="is off by 1.00 of its size"):
+        stage.advance(0)
+    assert stage.step == 1
+    stage.close()
+
+
 def test_a_model_directory_begins_a_run(settings, group, tokenizer, tmp_path):
     stage = diffusion_stage(settings, group, tokenizer)
     stage.begin()
