@@ -11,7 +11,7 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels show-codec show-serve
+  show-fixtures show-parity show-unet bench-kernels show-codec show-serve fuzz-codec
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -88,6 +88,12 @@ CODEC := .venv-codec/bin/python
 show-codec: build $(CODEC) ## Sizes and speeds of image codecs on photographs and scenes
 	@dpkg-query -W libzstd-dev >/dev/null 2>&1 || { echo "show-codec: install libzstd-dev" >&2; exit 1; }
 	$(CODEC) Benchmarks/show_codec.py --bin $(BIN)
+
+fuzz-codec: ## 60,000 damaged blobs under the address sanitizer
+	@mkdir -p .build
+	clang -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	  Benchmarks/codec/fuzz.c Sources/CCodec/*.c -llz4 -o .build/fuzz-codec 2>/dev/null
+	.build/fuzz-codec 1 30000
 
 show-serve: build ## Balanced batches per second against other loaders (installs them once)
 	@test -s .venv-serve/peers.txt || Benchmarks/serve/setup.sh

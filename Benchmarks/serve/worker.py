@@ -68,14 +68,13 @@ def main():
                 missing = peer.missing()
                 if missing:
                     raise RuntimeError(f"module {missing} is not installed")
-                if not (store / "complete").exists():
+                complete = store.with_suffix(".complete")
+                if not complete.exists():
                     shutil.rmtree(store, ignore_errors=True)
                     store.mkdir(parents=True)
                     peer.build(arrays, store)
-                    (store / "complete").touch()
-                size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
-                size = sum(path.stat().st_blocks * 512 for path in store.rglob("*") if path.is_file()) or size
-                answer = {"bytes": size}
+                    complete.touch()
+                answer = {"bytes": peer.size(arrays, store)}
             elif order == "round":
                 answer = run(peer, arrays, store, BATCH[side], float(rest[0]))
             else:
