@@ -161,6 +161,7 @@ import Testing
       _ = gc_limit_level(Int32(Self.levels[round % 3]))
       do throws(StoreError) {
         _ = try Self.decode(payload, width, height, round % 2 == 0 ? .interleaved : .planar)
+        #expect(round % 7 > 1, "a payload that was cut or made longer was taken")
       } catch {
         #expect(error.code == .corrupt)
         refused += 1
