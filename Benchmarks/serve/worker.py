@@ -23,8 +23,10 @@ def peers():
 
 
 def touch(images, labels):
-    """Reads one byte of each page."""
-    return int(images.view(-1)[::4096].sum()) + int(labels.view(-1)[::2048].max())
+    """Reads one byte of each page; as bytes, because torch does little with uint16."""
+    import torch
+
+    return sum(int(tensor.view(torch.uint8).view(-1)[::4096].sum()) for tensor in (images, labels))
 
 
 def run(peer, arrays, store, batch, seconds):
