@@ -41,10 +41,10 @@ try litdata-needs "$main" lightning-utilities boto3 requests filelock tifffile o
 try grain "$main" grain array-record
 try lance "$main" pylance pyarrow
 try streaming "$main" --no-deps mosaicml-streaming
-try streaming-needs "$main" Brotli python-snappy xxhash zstd tqdm requests catalogue filelock
+try streaming-needs "$main" Brotli python-snappy xxhash zstd tqdm requests catalogue filelock transformers
 # FFCV is built from source against Debian's OpenCV and libjpeg-turbo.
 if [[ $(id -u) == 0 ]]; then sudo=(); else sudo=(sudo); fi
-if "${sudo[@]}" apt-get install -y -qq libopencv-core-dev libopencv-imgproc-dev libturbojpeg0-dev pkg-config g++ \
+if "${sudo[@]}" apt-get install -y -qq libopencv-dev libturbojpeg0-dev pkg-config g++ \
   >"$main/apt.log" 2>&1; then
   try ffcv-needs "$main" numba opencv-python-headless psutil tqdm terminaltables pandas assertpy fastargs setuptools
   try ffcv "$main" --no-deps --no-build-isolation ffcv
