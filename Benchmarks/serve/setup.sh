@@ -41,7 +41,7 @@ try litdata-needs "$main" lightning-utilities boto3 requests filelock tifffile o
 try grain "$main" grain array-record
 try lance "$main" pylance pyarrow
 try streaming "$main" --no-deps mosaicml-streaming
-try streaming-needs "$main" Brotli python-snappy xxhash zstd tqdm requests catalogue filelock transformers
+try streaming-needs "$main" Brotli python-snappy "xxhash<4" zstd tqdm requests catalogue filelock "transformers<5"
 # FFCV is built from source against Debian's OpenCV and libjpeg-turbo.
 if [[ $(id -u) == 0 ]]; then sudo=(); else sudo=(sudo); fi
 if "${sudo[@]}" apt-get install -y -qq libopencv-dev libturbojpeg0-dev pkg-config g++ \

@@ -13,8 +13,8 @@ struct EncodedBlob: Equatable, Sendable {
 
 /// Pixels to blobs and back; `schema/pack/README.md` describes each codec.
 enum BlobCodec {
-  /// The level of LZ4's slow compressor: 3 is faster by a tenth and 2 % longer, 9 four times slower
-  /// and 2 % shorter (`docs/codec.md`).
+  /// The level of LZ4's slow compressor: 3 is a tenth faster and up to 1 % longer, 9 takes three
+  /// times as long and is 1 to 2 % shorter (`docs/codec.md`).
   static let effort: Int32 = 4
 
   /// Encodes an image, as it is where that is shorter.
