@@ -11,7 +11,8 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers
+  show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers \
+  show-codec show-serve fuzz-codec
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -77,6 +78,27 @@ show-parity: build torch ## Full-size random models side by side with diffusers:
 
 show-unet: build torch ## Seconds and memory of SD 1.5 shapes against PyTorch in the same run
 	$(TORCH) Benchmarks/show_unet.py --bin $(BIN)
+
+# Pillow and the photographs of two wheels, which need none of their dependencies here.
+CODEC := .venv-codec/bin/python
+.venv-codec/bin/python:
+	python3 -m venv .venv-codec
+	.venv-codec/bin/pip install -q --disable-pip-version-check numpy pillow
+	.venv-codec/bin/pip install -q --disable-pip-version-check --no-deps scikit-image scikit-learn
+
+show-codec: build $(CODEC) ## Sizes and speeds of image codecs on photographs and scenes
+	@dpkg-query -W libzstd-dev >/dev/null 2>&1 || { echo "show-codec: install libzstd-dev" >&2; exit 1; }
+	$(CODEC) Benchmarks/show_codec.py --bin $(BIN)
+
+fuzz-codec: ## 60,000 damaged blobs under the address sanitizer
+	@mkdir -p .build
+	clang -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	  Benchmarks/codec/fuzz.c Sources/CCodec/*.c -llz4 -o .build/fuzz-codec 2>/dev/null
+	.build/fuzz-codec 1 30000
+
+show-serve: build ## Balanced batches per second against other loaders (installs them once)
+	@test -s .venv-serve/peers.txt || Benchmarks/serve/setup.sh
+	.venv-serve/bin/python Benchmarks/show_serve.py --bin $(BIN)
 
 bench-kernels: build ## Kernels in C against the same in Swift; each must gain 1.3 times
 	$(BIN)/groundwell-generator bench kernels --compare-swift --runs 50

@@ -30,6 +30,7 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CSocket"),
     .target(name: "CKernels"),
+    .target(name: "CCodec", dependencies: ["CLZ4"]),
     .target(
       name: "Schema", path: "schema",
       exclude: ["README.md", "pack/README.md", "wire/golden", "wire/openrpc.json", "plan/golden"],
@@ -39,7 +40,7 @@ let package = Package(
     .target(
       name: "Store",
       dependencies: [
-        "Schema", "CLZ4", "CXXHash", .product(name: "GRDB", package: "GRDB.swift"),
+        "Schema", "CCodec", "CLZ4", "CXXHash", .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -79,7 +80,7 @@ let package = Package(
     .testTarget(
       name: "StoreTests",
       dependencies: [
-        "Store", "Schema", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+        "Store", "Schema", "CCodec", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: strict),
     .testTarget(

@@ -29,6 +29,8 @@ public enum PackLayout {
     case raw = 0
     /// Image: planes G, R−G, B−G, each row minus the row above, LZ4.
     case planarDeltaLZ4 = 1
+    /// Image: bands of bit planes of colour and pixel differences, LZ4.
+    case bitPlanesLZ4 = 2
     /// Mask: alternating run lengths, zeros first, as LEB128, then LZ4.
     case runsLZ4 = 16
     /// Mask: eight pixels to a byte, lowest bit first, then LZ4.

@@ -1,3 +1,4 @@
+private import CCodec
 import Schema
 
 /// A blob on its way to or from a pack.
@@ -12,12 +13,27 @@ struct EncodedBlob: Equatable, Sendable {
 
 /// Pixels to blobs and back; `schema/pack/README.md` describes each codec.
 enum BlobCodec {
+  /// The level of LZ4's slow compressor: 3 is a tenth faster and up to 1 % longer, 9 takes three
+  /// times as long and is 1 to 2 % shorter (`docs/codec.md`).
+  static let effort: Int32 = 4
+
   /// Encodes an image, as it is where that is shorter.
   static func encode(_ image: RGBImage) -> EncodedBlob {
-    let packed = LZ4.compress(PlanarDelta.encode(image))
-    let isSmaller = packed.count < image.pixels.count
+    let (width, height) = (image.width, image.height)
+    var packed: [UInt8] = []
+    if width <= GC_MAXIMUM_WIDTH {
+      // Safe: the encoder reads the image, writes at most its bound, and says how many bytes.
+      packed = unsafe [UInt8](unsafeUninitializedCapacity: gc_encode_bound(width, height)) {
+        output, count in
+        count = unsafe image.pixels.withUnsafeBufferPointer { pixels in
+          unsafe gc_encode_image(
+            pixels.baseAddress, width, height, effort, output.baseAddress)
+        }
+      }
+    }
+    let isPacked = !packed.isEmpty && packed.count < image.pixels.count
     return EncodedBlob(
-      codec: isSmaller ? .planarDeltaLZ4 : .raw, payload: isSmaller ? packed : image.pixels,
+      codec: isPacked ? .bitPlanesLZ4 : .raw, payload: isPacked ? packed : image.pixels,
       decodedBytes: image.pixels.count)
   }
 
@@ -38,17 +54,14 @@ enum BlobCodec {
   static func image(
     _ blob: EncodedBlob, width: Int, height: Int, of triplet: TripletID
   ) throws(StoreError) -> RGBImage {
-    let count = width * height * 3
-    let pixels: [UInt8]? =
-      switch blob.codec {
-      case .raw: blob.payload
-      case .planarDeltaLZ4:
-        LZ4.decompress(blob.payload[...], count: count)
-          .map { PlanarDelta.decode($0, width: width, height: height) }
-      case .runsLZ4, .bitsLZ4: nil
+    let pixels = try unsafe values(blob, count: width * height * 3, of: triplet) {
+      payload, output throws(StoreError) in
+      guard blob.decodedBytes == output.count else {
+        throw undecodable(payload.count, blob.codec, "image", width, height)
       }
-    guard let pixels, pixels.count == count, blob.decodedBytes == count else {
-      throw undecodable(blob, "image", width, height, triplet)
+      try unsafe decodeImage(
+        payload, codec: blob.codec, width: width, height: height,
+        into: UnsafeMutableRawBufferPointer(output), layout: .interleaved)
     }
     return RGBImage(width: width, height: height, pixels: pixels)
   }
@@ -59,38 +72,38 @@ enum BlobCodec {
   static func mask(
     _ blob: EncodedBlob, width: Int, height: Int, of triplet: TripletID
   ) throws(StoreError) -> BinaryMask {
-    let count = width * height
-    let values: [UInt8]? =
-      switch blob.codec {
-      case .raw: blob.payload.allSatisfy { $0 <= 1 } ? blob.payload : nil
-      case .runsLZ4: runs(blob.payload, count: count)
-      case .bitsLZ4:
-        LZ4.decompress(blob.payload[...], count: (count + 7) / 8)
-          .map { MaskBits.decode($0, count: count) }
-      case .planarDeltaLZ4: nil
+    let values = try unsafe values(blob, count: width * height, of: triplet) {
+      payload, output throws(StoreError) in
+      guard blob.decodedBytes == output.count else {
+        throw undecodable(payload.count, blob.codec, "mask", width, height)
       }
-    guard let values, values.count == count, blob.decodedBytes == count else {
-      throw undecodable(blob, "mask", width, height, triplet)
+      try unsafe fillMask(
+        payload, codec: blob.codec, width: width, height: height, into: output)
     }
     return BinaryMask(width: width, height: height, values: values)
   }
 
-  private static func runs(_ payload: [UInt8], count: Int) -> [UInt8]? {
-    guard payload.count > 4 else { return nil }
-    let length = Int(UInt32(littleEndianBytes: payload[0..<4]))
-    // A run takes at least one byte, and there are at most as many runs as pixels, plus one.
-    guard length <= 5 * (count + 1) else { return nil }
-    return LZ4.decompress(payload[4...], count: length).flatMap {
-      MaskRuns.decode($0, count: count)
+  /// An array of `count` values that `decode` fills; its errors name the triplet.
+  private static func values(
+    _ blob: EncodedBlob, count: Int, of triplet: TripletID,
+    by decode: (
+      UnsafeRawBufferPointer, UnsafeMutableBufferPointer<UInt8>
+    ) throws(StoreError) -> Void
+  ) throws(StoreError) -> [UInt8] {
+    var failure: StoreError?
+    // Safe: the decoders write only inside the buffer, and all of it where they do not throw.
+    let values = unsafe [UInt8](unsafeUninitializedCapacity: count) {
+      output, filled in
+      unsafe blob.payload.withUnsafeBytes { payload in
+        do throws(StoreError) {
+          try unsafe decode(payload, UnsafeMutableBufferPointer(rebasing: output[0..<count]))
+          filled = count
+        } catch { failure = error }
+      }
     }
-  }
-
-  private static func undecodable(
-    _ blob: EncodedBlob, _ what: String, _ width: Int, _ height: Int, _ triplet: TripletID
-  ) -> StoreError {
-    StoreError(
-      .corrupt,
-      "triplet \(triplet): \(blob.payload.count) bytes of codec \(blob.codec.rawValue) give no "
-        + "\(what) of \(width)x\(height)")
+    if let failure {
+      throw StoreError(failure.code, "triplet \(triplet): \(failure.message)")
+    }
+    return values
   }
 }

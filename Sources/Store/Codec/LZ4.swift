@@ -34,4 +34,19 @@ enum LZ4 {
     }
     return written == Int32(count) ? bytes : nil
   }
+
+  /// Decompresses a block that must fill `output` exactly; false when it does not.
+  static func decompress(
+    _ block: UnsafeBufferPointer<UInt8>, into output: UnsafeMutableBufferPointer<UInt8>
+  ) -> Bool {
+    guard block.count <= Int(Int32.max), output.count <= Int(LZ4_MAX_INPUT_SIZE) else {
+      return false
+    }
+    // Safe: LZ4 reads only the block and writes only the output, as many bytes as it is told.
+    let written = unsafe LZ4_decompress_safe(
+      UnsafeRawPointer(block.baseAddress)?.assumingMemoryBound(to: CChar.self),
+      UnsafeMutableRawPointer(output.baseAddress)?.assumingMemoryBound(to: CChar.self),
+      Int32(block.count), Int32(output.count))
+    return Int(written) == output.count
+  }
 }

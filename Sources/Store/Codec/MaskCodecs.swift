@@ -25,27 +25,6 @@ enum MaskRuns {
     }
     bytes.append(UInt8(rest))
   }
-
-  /// Runs → `count` values; nil when the runs do not add up to that.
-  static func decode(_ bytes: [UInt8], count: Int) -> [UInt8]? {
-    var values: [UInt8] = []
-    values.reserveCapacity(count)
-    var current: UInt8 = 0
-    var length = 0
-    var shift = 0
-    for byte in bytes {
-      guard shift <= 28 else { return nil }
-      length |= Int(byte & 0x7F) << shift
-      shift += 7
-      guard byte < 0x80 else { continue }
-      guard length <= count - values.count else { return nil }
-      values.append(contentsOf: repeatElement(current, count: length))
-      current ^= 1
-      length = 0
-      shift = 0
-    }
-    return shift == 0 && values.count == count ? values : nil
-  }
 }
 
 /// Eight pixels of a mask to a byte, row-major, lowest bit first.
@@ -55,12 +34,5 @@ enum MaskBits {
     var bytes = [UInt8](repeating: 0, count: (values.count + 7) / 8)
     for (index, value) in values.enumerated() { bytes[index >> 3] |= value << UInt8(index & 7) }
     return bytes
-  }
-
-  /// Bits → `count` values.
-  ///
-  /// - Precondition: `bytes` holds at least `count` bits.
-  static func decode(_ bytes: [UInt8], count: Int) -> [UInt8] {
-    (0..<count).map { bytes[$0 >> 3] >> UInt8($0 & 7) & 1 }
   }
 }
