@@ -152,7 +152,8 @@ def test_a_loader_that_is_seeded_alike_every_time_still_goes_on(dataset, expecte
 
 
 def test_many_batches_on_their_way_do_not_run_out_of_slots(dataset, expected):
-    loader = DataLoader(dataset(epoch_batches=20), None, num_workers=1, prefetch_factor=10)
+    data = dataset(epoch_batches=20, slots=1)
+    loader = DataLoader(data, None, num_workers=1, prefetch_factor=10)
     assert check(loader, expected, 0) == 20
 
 
