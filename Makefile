@@ -12,7 +12,7 @@ ROUNDS ?= 200
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers \
-  show-codec show-serve fuzz-codec
+  show-codec show-serve fuzz-codec show-forks examples
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -78,6 +78,13 @@ show-parity: build torch ## Full-size random models side by side with diffusers:
 
 show-unet: build torch ## Seconds and memory of SD 1.5 shapes against PyTorch in the same run
 	$(TORCH) Benchmarks/show_unet.py --bin $(BIN)
+
+show-forks: build torch ## fork, spawn, forkserver, killed parents, 1,000 client deaths: nothing left
+	$(TORCH) Benchmarks/show_forks.py --bin $(BIN)
+
+examples: build torch ## Runs the two training examples, a short version of each
+	PATH=$(BIN):$$PATH $(TORCH) examples/train_numpy.py --quick
+	PATH=$(BIN):$$PATH $(TORCH) examples/train_segmentation.py --quick
 
 # Pillow and the photographs of two wheels, which need none of their dependencies here.
 CODEC := .venv-codec/bin/python

@@ -67,6 +67,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .executableTarget(
+      name: "DrawBenchmark", dependencies: ["Schema", "Store"], path: "Benchmarks/draw",
+      swiftSettings: strict),
     .target(
       name: "TestSupport", dependencies: ["Schema", "Wire"], path: "Tests/TestSupport",
       swiftSettings: strict),

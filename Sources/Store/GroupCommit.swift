@@ -14,6 +14,8 @@ struct GroupCommit {
   private(set) var fatal: StoreError?
   /// What has changed, once it has.
   private(set) var change: StoreChange?
+  /// Triplets that were set aside.
+  private(set) var removed: [TripletID] = []
 
   init(catalog: Catalog, index: StoreIndex, now: Int64) {
     self.catalog = catalog
@@ -121,6 +123,7 @@ struct GroupCommit {
       }
     }
     errors = made
+    removed = context.quarantined.map(\.triplet)
     writer.commit()
     index.update { $0.follow(context, jobs, targets, packBytes: packBytes, pack: pack) }
     guard !context.isEmpty else { return }
@@ -201,7 +204,7 @@ extension StoreIndex.State {
       lastRemoval = sequence
       for (row, instances) in categories {
         entries[row]?.instances -= instances
-        if let list = entries[row]?.list { entries[row]?.list = list.removing(triplet) }
+        entries[row]?.list.remove(triplet)
       }
     }
     for job in changedJobs { jobs[job.job] = job.state == .active ? job : nil }

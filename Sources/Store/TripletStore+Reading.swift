@@ -1,31 +1,5 @@
 public import Schema
 
-/// What a stream sees: the lists of its categories as they are at one snapshot.
-public struct SnapshotView: Sendable {
-  /// One category.
-  public struct Category: Sendable {
-    /// Its name.
-    public let name: CategoryName
-    /// Triplets it has at the snapshot.
-    public let count: Int
-    fileprivate let list: CategoryList
-  }
-
-  /// The change-sequence number.
-  public let snapshot: Int64
-  /// The categories in the order asked for.
-  public let categories: [Category]
-
-  /// The triplet at a place of a category's list, in constant time.
-  ///
-  /// - Precondition: `item` is below the category's count.
-  public func triplet(category: Int, item: Int) -> TripletID {
-    let entry = categories[category]
-    precondition(item < entry.count, "item \(item) of \(entry.count) in '\(entry.name)'")
-    return entry.list[item]
-  }
-}
-
 /// What `status` tells of a store.
 public struct StoreSummary: Sendable {
   /// The last change-sequence number.
@@ -90,36 +64,6 @@ extension TripletStore {
     return Counts.Result(
       snapshot: state.snapshot, triplets: state.tripletCount,
       categories: counts.sorted { $0.category < $1.category })
-  }
-
-  /// The lists of `categories` (all that are not empty when nil) at `snapshot` (now when nil).
-  ///
-  /// - Throws: ``StoreError/Code/categoryUnknown``, ``StoreError/Code/snapshotGone``.
-  public func view(
-    _ categories: [CategoryName]?, at snapshot: Int64? = nil
-  ) throws(StoreError) -> SnapshotView {
-    let state = index.read { $0 }
-    let snapshot = snapshot ?? state.snapshot
-    guard (0...state.snapshot).contains(snapshot) else {
-      throw StoreError(
-        .snapshotGone,
-        "snapshot \(snapshot) is not in this store, whose newest is \(state.snapshot)")
-    }
-    var entries: [SnapshotView.Category] = []
-    for name in categories ?? state.rows.keys.sorted() {
-      guard let row = state.rows[name], let entry = state.entries[row] else {
-        throw Self.unknown(name)
-      }
-      // What was removed since is missing in memory, and must be seen at an older snapshot.
-      let list =
-        snapshot >= state.lastRemoval
-        ? entry.list : try catalog.list(category: row, at: snapshot)
-      let count = list.count(upTo: snapshot)
-      if categories != nil || count > 0 {
-        entries.append(.init(name: name, count: count, list: list))
-      }
-    }
-    return SnapshotView(snapshot: snapshot, categories: entries)
   }
 
   /// Reads one triplet with everything it has, its bytes checked.
@@ -203,7 +147,7 @@ extension TripletStore {
     }
   }
 
-  private func quarantine(_ id: TripletID) async {
+  func quarantine(_ id: TripletID) async {
     do throws(StoreError) {
       _ = try await write { db, _, context in try quarantineTriplet(db, id, &context) }
     } catch {
@@ -211,14 +155,14 @@ extension TripletStore {
     }
   }
 
-  private static func unknown(_ name: CategoryName) -> StoreError {
+  static func unknown(_ name: CategoryName) -> StoreError {
     StoreError(
       .categoryUnknown,
       "no category '\(name)' in this store; 'groundwell counts' lists them, "
         + "'groundwell backfill' makes one")
   }
 
-  private static func noTriplet(_ id: TripletID) -> StoreError {
+  static func noTriplet(_ id: TripletID) -> StoreError {
     StoreError(.tripletUnknown, "no triplet \(id) in this store")
   }
 }

@@ -25,14 +25,42 @@ def test_permutations():
             assert sorted(images) == list(range(vector["count"]))
 
 
+def made(vector):
+    categories = [(entry["category"], entry["count"]) for entry in vector["categories"]]
+    parameters = ("policy", "weights", "threshold", "power", "unseen", "unseen_share")
+    return plan.Plan(
+        vector["batch_size"],
+        categories,
+        vector["seed"],
+        vector["rank"],
+        vector["world"],
+        edges=vector.get("edges") or {},
+        **{name: vector[name] for name in parameters if vector.get(name) is not None},
+    )
+
+
 def test_plans():
     entries = vectors("plans.json")
-    assert len(entries) == 15
+    assert len(entries) == 63
+    assert {vector["policy"] for vector in entries} == {
+        "balanced", "natural", "weights", "repeat-factor", "mixture",
+    }  # fmt: skip
+    assert sum("edges" in vector for vector in entries) == 2
     for vector in entries:
-        categories = [(entry["category"], entry["count"]) for entry in vector["categories"]]
-        made = plan.Plan(
-            vector["batch_size"], categories, vector["seed"], vector["rank"], vector["world"]
-        )
-        assert made.epoch_batches() == vector["epoch_batches"]
+        again = made(vector)
+        assert again.shares() == vector["shares"]
         for batch in vector["batches"]:
-            assert made.draws(batch["k"]) == [tuple(draw) for draw in batch["draws"]]
+            assert again.draws(batch["k"]) == [tuple(draw) for draw in batch["draws"]]
+
+
+def test_epochs():
+    """The length of an epoch by counting draw after draw, where that does not take too long."""
+    entries = [v for v in vectors("plans.json") if v["epoch_batches"] * v["batch_size"] < 20_000]
+    assert len(entries) > 50
+    for vector in entries:
+        assert made(vector).epoch_batches() == vector["epoch_batches"]
+
+
+def test_shares_of_extreme_weights():
+    assert plan.whole_shares([1, 1e-300, 1e300]) == [1, 1, 65534]
+    assert plan.whole_shares([1, 1, 1]) == [21846, 21845, 21845]

@@ -24,6 +24,14 @@ public struct Limits: Codable, Sendable, Equatable {
   public var stallSeconds = 30
   /// Open streams of one connection.
   public var maximumStreams = 64
+  /// Batches in shared memory that one stream may have out.
+  public var maximumStreamSlots = 64
+  /// Bytes of shared memory of one connection.
+  public var maximumSlotBytesPerConnection = 2 << 30
+  /// Bytes of shared memory of one user's connections.
+  public var maximumSlotBytesPerUser = 8 << 30
+  /// Bytes of shared memory of all connections.
+  public var maximumSlotBytes = 16 << 30
   /// Characters of a category name.
   public var maximumCategoryCharacters = 64
   /// Bytes of a prompt in UTF-8.
@@ -88,6 +96,10 @@ extension Limits {
       (.maximumUnreadBytes, \.maximumUnreadBytes),
       (.stallSeconds, \.stallSeconds),
       (.maximumStreams, \.maximumStreams),
+      (.maximumStreamSlots, \.maximumStreamSlots),
+      (.maximumSlotBytesPerConnection, \.maximumSlotBytesPerConnection),
+      (.maximumSlotBytesPerUser, \.maximumSlotBytesPerUser),
+      (.maximumSlotBytes, \.maximumSlotBytes),
       (.maximumCategoryCharacters, \.maximumCategoryCharacters),
       (.maximumPromptBytes, \.maximumPromptBytes),
       (.maximumCategories, \.maximumCategories),

@@ -2,17 +2,19 @@ import Synchronization
 import Foundation
 import Schema
 import Store
+import Wire
 
 /// Requests about streams and batches.
 extension Session {
   func streamOpen(_ params: StreamOpen.Params, _ id: RequestID) async throws -> StreamOpen.Result {
     try hasRoomForStream()
     try check(params)
+    let format = try BatchFormat(params, context.settings.limits)
     let names = try await categories(params)
     let before = try stocks(names)
     if params.snapshot == nil { try await fillThin(params, names, id) }
     let view = try await context.store.view(names, at: params.snapshot)
-    let stream = try await open(params, view)
+    let stream = try await open(params, format, view)
     // Others may have been opened meanwhile.
     try hasRoomForStream()
     lastStream += 1
@@ -38,10 +40,6 @@ extension Session {
       let offered = SelectionPolicy.allCases.map(\.rawValue).joined(separator: ", ")
       throw DaemonError(
         .unsupported, "policy '\(policy.prefix(32))' is not offered; this daemon has: \(offered)")
-    }
-    if let delivery = params.delivery, delivery != "inline" {
-      throw DaemonError(
-        .unsupported, "delivery '\(delivery.prefix(32))' is not offered; this daemon has: inline")
     }
     if let store = params.store, store != context.store.uuid {
       throw DaemonError(
@@ -126,7 +124,9 @@ extension Session {
 
   // MARK: Opening
 
-  private func open(_ params: StreamOpen.Params, _ view: SnapshotView) async throws -> OpenStream {
+  private func open(
+    _ params: StreamOpen.Params, _ format: BatchFormat, _ view: SnapshotView
+  ) async throws -> OpenStream {
     let minimum = params.minimum ?? 1
     // Nothing can be drawn from nothing; fewer than the minimum may be wanted.
     let isStrict = params.onThin == .fail
@@ -142,7 +142,7 @@ extension Session {
       seed: params.seed ?? 0, rank: params.rank ?? 0, world: params.world ?? 1,
       limits: context.settings.limits)
     let side = try await side(params, view)
-    let bytes = BatchBuilder.dataBytes(count: plan.slots.count, side: side)
+    let bytes = BatchLayout.dataBytes(format, count: plan.slots.count, side: side)
     let limit = context.settings.limits.maximumBatchBytes
     guard bytes + Safetensors.maximumHeaderBytes <= limit else {
       throw DaemonError(
@@ -151,7 +151,8 @@ extension Session {
           + "\(limit - Safetensors.maximumHeaderBytes): ask for fewer or smaller ones")
     }
     return OpenStream(
-      view: view, plan: plan, imageSize: side, minimum: minimum, store: context.store.uuid)
+      view: view, plan: plan, imageSize: side, minimum: minimum, store: context.store.uuid,
+      format: format, rows: context.store.rows(of: view.categories.map(\.name)))
   }
 
   private func side(_ params: StreamOpen.Params, _ view: SnapshotView) async throws -> Int {
@@ -183,69 +184,23 @@ extension Session {
       stream: number, token: stream.token(0), categories: categories,
       batchSize: stream.plan.slots.count, imageSize: stream.imageSize,
       epochBatches: stream.plan.epochBatchCount, plan: stream.fingerprint,
-      filled: Dictionary(uniqueKeysWithValues: filled))
+      filled: Dictionary(uniqueKeysWithValues: filled),
+      delivery: stream.format.delivery.rawValue, tensors: stream.format.tensors,
+      layout: stream.format.layout, slots: stream.format.slots,
+      shares: categories.map { _ in 1 / Double(categories.count) })
   }
 
-  // MARK: Batches
-
-  func batchGet(_ params: BatchGet.Params) async throws -> Answer<BatchGet> {
-    let stream = try stream(params.stream)
-    try inRange(params.k, 0...context.settings.limits.maximumBatchNumber, "k")
-    let draws = stream.plan.draws(batch: params.k)
-    let ids = draws.map { stream.view.triplet(category: $0.category, item: $0.item) }
-    let bytes = BatchBuilder.dataBytes(count: draws.count, side: stream.imageSize)
-    let (pool, context) = (context.pool, context)
-    let (items, body) = try await withRoom(for: bytes) {
-      try await inTurn {
-        try await withTaskExecutorPreference(pool) {
-          let items = try await Self.load(ids, draws, context)
-          return (items, await Self.body(stream, items))
-        }
-      }
-    }
-    let thin = Set(draws.map(\.category)).filter(stream.isThin).sorted()
-    let result = BatchGet.Result(
-      k: params.k, token: stream.token(params.k + 1), prompts: items.map(\.info.prompt),
-      epochs: draws.map(\.epoch), thin: thin.map { stream.view.categories[$0].name })
-    return (result, body)
-  }
-
-  /// Off the session's actor, so that one batch does not hold up the others.
-  private nonisolated static func body(
-    _ stream: OpenStream, _ items: [BatchBuilder.Item]
-  ) async -> [UInt8] {
-    BatchBuilder(stream).body(items)
-  }
-
-  /// Reads each triplet once, also when the batch holds it several times.
-  private nonisolated static func load(
-    _ ids: [TripletID], _ draws: [Draw], _ context: DaemonContext
-  ) async throws -> [BatchBuilder.Item] {
-    let unique = Array(Set(ids)).sorted()
-    let triplets = try await context.store.triplets(unique)
-    let positions = Dictionary(
-      uniqueKeysWithValues: unique.enumerated().map { ($1, $0) })
-    return zip(ids, draws).compactMap { id, draw in
-      positions[id].map { position in
-        let (info, image, masks) = triplets[position]
-        return BatchBuilder.Item(info: info, image: image, masks: masks, draw: draw)
-      }
-    }
-  }
-
-  func batchDone(_ params: BatchDone.Params) throws -> Empty {
-    _ = try stream(params.stream)
-    return Empty()
-  }
+  // MARK: Closing
 
   func streamClose(_ params: StreamClose.Params) throws -> Empty {
     _ = try stream(params.stream)
     streams[params.stream] = nil
+    context.slotLedger.release(slots.close(stream: params.stream), user: connection.peer.user)
     context.figures.streamCount.withLock { $0 -= 1 }
     return Empty()
   }
 
-  private func stream(_ number: Int) throws(DaemonError) -> OpenStream {
+  func stream(_ number: Int) throws(DaemonError) -> OpenStream {
     guard let stream = streams[number] else {
       throw DaemonError(
         .streamUnknown, "no stream \(number) on this connection; open one with 'stream.open'")

@@ -13,6 +13,10 @@ struct OpenStream: Sendable {
   let minimum: Int
   /// The UUID of the store.
   let store: String
+  /// How its batches look and travel.
+  let format: BatchFormat
+  /// The catalog's row of each of its categories.
+  let rows: [Int64?]
 
   /// The token that continues with batch `k`.
   func token(_ k: Int) -> ResumeToken {
@@ -28,7 +32,7 @@ struct OpenStream: Sendable {
     let categories = view.categories.map { "\($0.name)=\($0.count)" }.joined(separator: ",")
     let text =
       "v1 balanced \(store) \(view.snapshot) \(plan.seed) \(plan.batchSize) "
-      + "\(plan.rank)/\(plan.world) \(imageSize) \(categories)"
+      + "\(plan.rank)/\(plan.world) \(imageSize) \(categories) \(format.fingerprint)"
     let digits = String(mix64(fnv1a64(text)), radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }

@@ -71,19 +71,22 @@ extension Catalog {
     return lists
   }
 
-  /// One category's triplets as they were at `snapshot`, those removed since included.
-  func list(category: Int64, at snapshot: Int64) throws(StoreError) -> CategoryList {
+  /// One category's triplets as they were at `snapshot`, those removed since included; with
+  /// `growing` also all that were stored since, whether removed again or not.
+  func list(
+    category: Int64, at snapshot: Int64, growing: Bool = false
+  ) throws(StoreError) -> CategoryList {
     let ids = try onDatabase("reading a snapshot") {
       try queue.read { db in
         try Int64.fetchAll(
           db,
           sql: """
             SELECT DISTINCT triplet FROM mask JOIN triplet ON triplet.id = mask.triplet
-            WHERE category = ?1 AND triplet <= ?2
+            WHERE category = ?1 AND ((?3 AND triplet > ?2) OR (triplet <= ?2
               AND (deleted_sequence IS NULL OR deleted_sequence > ?2)
-              AND (quarantined_sequence IS NULL OR quarantined_sequence > ?2)
+              AND (quarantined_sequence IS NULL OR quarantined_sequence > ?2)))
             ORDER BY triplet
-            """, arguments: [category, snapshot])
+            """, arguments: [category, snapshot, growing])
       }
     }
     return CategoryList(ids.map { UInt32(truncatingIfNeeded: $0) })

@@ -1,20 +1,29 @@
-import Schema
+package import Schema
 import Synchronization
 
 /// What the store answers from memory: counts, lists and jobs, true to the last commit.
 ///
 /// Written by the store's queue behind each commit, read from anywhere without waiting for one.
-final class StoreIndex: Sendable {
+package final class StoreIndex: Sendable {
   /// One category.
-  struct Entry: Sendable {
-    let name: CategoryName
+  package struct Entry: Sendable {
+    package let name: CategoryName
     var target: Int
     var instances: Int
-    var list: CategoryList
+    /// Its triplets.
+    package var list: CategoryList
+
+    /// An entry without a target.
+    package init(name: CategoryName, target: Int = 0, instances: Int = 0, list: CategoryList) {
+      self.name = name
+      self.target = target
+      self.instances = instances
+      self.list = list
+    }
   }
 
   /// All of it, changed as one.
-  struct State: Sendable {
+  package struct State: Sendable {
     var snapshot: Int64 = 0
     /// The last sequence number at which a triplet was deleted or set aside.
     var lastRemoval: Int64 = 0
@@ -23,21 +32,25 @@ final class StoreIndex: Sendable {
     /// Where each pack ends.
     var packEnds: [Int: Int] = [:]
     var rows: [CategoryName: Int64] = [:]
-    var entries: [Int64: Entry] = [:]
+    /// The categories by their row in the catalog.
+    package var entries: [Int64: Entry] = [:]
     /// Jobs that are not finished.
     var jobs: [Int64: JobInfo] = [:]
+
+    /// Of an empty store.
+    package init() {}
   }
 
   private let state: Mutex<State>
 
   /// An index with these contents.
-  init(_ state: State) { self.state = Mutex(state) }
+  package init(_ state: State) { self.state = Mutex(state) }
 
   /// Looks at everything at one moment.
-  func read<T>(_ body: (borrowing State) throws -> sending T) rethrows -> sending T {
+  package func read<T>(_ body: (borrowing State) throws -> sending T) rethrows -> sending T {
     try state.withLock { state in try body(state) }
   }
 
   /// Changes everything at one moment.
-  func update(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+  package func update(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 }

@@ -1,0 +1,177 @@
+import Schema
+import Store
+import Wire
+
+/// The batches of opened streams.
+extension Session {
+  /// A batch that is written, and what is to be said of it.
+  private struct Batch {
+    let number: Int
+    let writer: BatchWriter
+    let items: [BatchItem]
+    var result: BatchGet.Result
+  }
+
+  /// Answers `batch.get`.
+  func batch(_ request: IncomingRequest) async throws -> OutgoingFrame {
+    let params = try request.params(BatchGet.self)
+    let stream = try stream(params.stream)
+    try inRange(params.k, 0...context.settings.limits.maximumBatchNumber, "k")
+    switch stream.format.delivery {
+    case .inline: return try await inlineBatch(request, params, stream)
+    case .memfd: return try await sharedBatch(request, params, stream)
+    }
+  }
+
+  func batchDone(_ params: BatchDone.Params) throws -> Empty {
+    _ = try stream(params.stream)
+    let bytes = slots.done(
+      stream: params.stream, k: params.k, slot: params.slot,
+      isDiscarded: params.discard ?? false)
+    // The client's mapping keeps the memory of what it discards: the kernel counts it as its own.
+    context.slotLedger.release(bytes, user: connection.peer.user)
+    return Empty()
+  }
+
+  // MARK: Delivery
+
+  private func inlineBatch(
+    _ request: IncomingRequest, _ params: BatchGet.Params, _ stream: OpenStream
+  ) async throws -> OutgoingFrame {
+    let size = BatchLayout.dataBytes(
+      stream.format, count: stream.plan.slots.count, side: stream.imageSize)
+    let asked = ContinuousClock.now
+    return try await withRoom(for: size) {
+      try await inTurn {
+        var batch = try await prepare(params.k, stream, asked)
+        let memory = PlainMemory(count: batch.writer.layout.body.totalBytes)
+        try await write(&batch, into: .plain(memory))
+        let response = Response(id: request.id, result: batch.result)
+        return OutgoingFrame(json: try JSONText.encode(response), memory: memory)
+      }
+    }
+  }
+
+  private func sharedBatch(
+    _ request: IncomingRequest, _ params: BatchGet.Params, _ stream: OpenStream
+  ) async throws -> OutgoingFrame {
+    guard await connection.speaksLines != true else {
+      throw DaemonError(
+        .framesRequired, "delivery 'memfd' sends descriptors; connect with frames instead of lines")
+    }
+    try slots.begin(stream: params.stream, limit: stream.format.slots)
+    defer { slots.end(stream: params.stream) }
+    let asked = ContinuousClock.now
+    return try await inTurn {
+      var batch = try await prepare(params.k, stream, asked)
+      let size = batch.writer.layout.body.totalBytes
+      let place = try await slot(of: params.stream, bytes: size)
+      do {
+        try await write(&batch, into: .shared(place.memory))
+        batch.result.slot = BatchSlot(
+          slot: place.number, capacityBytes: place.memory.capacityBytes, bytes: size,
+          descriptor: place.isNew)
+        let json = try JSONText.encode(Response(id: request.id, result: batch.result))
+        guard slots.give(place.number, k: params.k) else {
+          throw DaemonError(
+            .streamUnknown, "stream \(params.stream) was closed while batch \(params.k) was made")
+        }
+        return OutgoingFrame(json: json, shared: place.isNew ? [place.memory] : [])
+      } catch {
+        slots.takeBack(place.number)
+        throw error
+      }
+    }
+  }
+
+  /// A slot that is free, or a new one.
+  private func slot(of stream: Int, bytes: Int) async throws -> SlotTable.Place {
+    if let place = slots.takeFree(stream: stream, bytes: bytes) { return place }
+    let user = connection.peer.user
+    context.slotLedger.release(slots.dropFree(stream: stream, smallerThan: bytes), user: user)
+    let capacity = SlotTable.capacityBytes(for: bytes)
+    try context.slotLedger.reserve(capacity, user: user, connectionBytes: slots.totalBytes)
+    do {
+      let memory = try await withTaskExecutorPreference(context.pool) {
+        try await Self.makeMemory(capacity)
+      }
+      return slots.add(memory, stream: stream)
+    } catch {
+      context.slotLedger.release(capacity, user: user)
+      throw error
+    }
+  }
+
+  /// Off the session's actor: the kernel clears every page.
+  private nonisolated static func makeMemory(_ bytes: Int) async throws -> SharedMemory {
+    do throws(WireError) {
+      return try SharedMemory.create(capacityBytes: bytes)
+    } catch {
+      throw DaemonError(
+        .overQuota, "no shared memory for a slot: \(error.message)", retryAfterMilliseconds: 1000,
+        cause: error)
+    }
+  }
+
+  // MARK: Making
+
+  /// Finds out what a batch holds.
+  private func prepare(
+    _ number: Int, _ stream: OpenStream, _ asked: ContinuousClock.Instant
+  ) async throws -> Batch {
+    let began = ContinuousClock.now
+    let draws = stream.plan.draws(batch: number)
+    let facts = try await context.store.facts(stream.view.triplets(draws))
+    let (plan, format) = (stream.plan, stream.format)
+    let items = zip(draws, facts).enumerated().map { index, entry in
+      let (draw, facts) = entry
+      return BatchItem(
+        facts: facts, category: draw.category,
+        probability: Float(plan.probability(category: draw.category, count: draw.count)),
+        part: Augmentation(
+          format.augmentation, seed: plan.seed, batch: number, batchSize: plan.batchSize,
+          slot: plan.slots.lowerBound + index, width: facts.width, height: facts.height))
+    }
+    let writer = BatchWriter(format, side: stream.imageSize, rows: stream.rows, items: items)
+    let limit = context.settings.limits.maximumBatchBytes
+    guard writer.layout.body.totalBytes <= limit else {
+      throw DaemonError(
+        .invalidParams,
+        "batch \(number) takes \(writer.layout.body.totalBytes) bytes with all its objects; at "
+          + "most \(limit): ask for fewer triplets")
+    }
+    let thin = Set(draws.map(\.category)).filter(stream.isThin).sorted()
+    let result = BatchGet.Result(
+      k: number, token: stream.token(number + 1),
+      prompts: format.givesPrompts ? facts.map(\.prompt) : [], epochs: draws.map(\.epoch),
+      thin: thin.map { stream.view.categories[$0].name },
+      waits: BatchWaits(
+        quotaUs: (began - asked).microseconds,
+        diskUs: (ContinuousClock.now - began).microseconds))
+    return Batch(number: number, writer: writer, items: items, result: result)
+  }
+
+  /// Reads and decodes on all cores, straight to where the batch will lie.
+  private func write(_ batch: inout Batch, into memory: BatchMemory) async throws {
+    let began = ContinuousClock.now
+    let writer = batch.writer
+    // Safe: `memory` has the bytes of the layout, lives until the closures have run, and nobody
+    // else writes to it.
+    unsafe writer.writeFacts(into: memory.bytes)
+    let outcome = await context.decoders.perform(writer.count) {
+      (index, tools) throws(StoreError) in
+      try unsafe writer.write(index, with: tools, into: memory.bytes)
+    }
+    if let (index, error) = outcome.failure {
+      if error.code == .corrupt {
+        await context.store.setAside(batch.items[index].facts.triplet)
+      }
+      throw error
+    }
+    // Of the time that has passed, the threads' reading together took its part.
+    let passed = (ContinuousClock.now - began).microseconds
+    let disk = min(passed, outcome.diskNanoseconds / 1000 / context.decoders.width)
+    batch.result.waits.diskUs += disk
+    batch.result.waits.decodeUs = passed - disk
+  }
+}
