@@ -11,8 +11,8 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers \
-  show-codec show-serve fuzz-codec show-forks examples
+  show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
+  fuzz-codec show-draw show-forks examples show-limit show-fairness
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -55,8 +55,12 @@ show-crash: build ## Random kill -9 of daemon and workers: nothing lost (ROUNDS=
 show-scenes: build ## Scenes per second per core at 64 and 512; masks exact
 	Benchmarks/show-scenes.sh $(BIN)
 
-show-balance: build ## 200 streams: exact balance at every prefix, same bytes after a restart
+show-balance: build ## 1,000 streams of every policy: the rule at every prefix, same bytes after kill -9
 	$(PYTHON) Benchmarks/show_balance.py --bin $(BIN)
+
+show-draw: ## Drawing from 10,000 and from 10,000,000 triplets: the same time; memory of the index
+	swift build $(CONFIGURATION) $(IMPORTS) --product DrawBenchmark
+	$(BIN)/DrawBenchmark
 
 show-fixtures: build ## Layers, networks, samplers and pictures against diffusers, from files
 	Benchmarks/show-fixtures.sh $(CONFIGURATION) $(IMPORTS)
@@ -135,6 +139,12 @@ show-stickers: build .venv-pretrain/bin/python ## Judges the shipped model, draw
 
 show-samplers: build .venv-pretrain/bin/python ## Every sampler on the shipped weights against diffusers, pixel by pixel
 	$(PRETRAIN) Benchmarks/show_samplers.py --bin $(BIN) --model $(MODEL)
+
+show-limit: build ## Bytes delivered per second against decoding alone and memcpy, at least 0.7 of the smaller
+	$(PYTHON) Benchmarks/show_limit.py --bin $(BIN)
+
+show-fairness: build ## A fast client beside one that holds on to its batches loses less than 5 %
+	$(PYTHON) Benchmarks/show_fairness.py --bin $(BIN)
 
 install: build ## Installs the programs, their sprites and their model under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell

@@ -13,6 +13,8 @@ struct DaemonContext: Sendable {
   let signal: ChangeSignal
   /// Who holds which lease.
   let leases = LeaseTable()
+  /// What following streams share between their ranks.
+  let follows = FollowTable()
   /// Runs what takes long: encoding, and reading without a batch.
   let pool = WorkPool()
   /// Writes the items of batches.

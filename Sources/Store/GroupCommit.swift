@@ -204,7 +204,7 @@ extension StoreIndex.State {
       lastRemoval = sequence
       for (row, instances) in categories {
         entries[row]?.instances -= instances
-        entries[row]?.list.remove(triplet)
+        if let list = entries[row]?.list { entries[row]?.list = list.removing(triplet) }
       }
     }
     for job in changedJobs { jobs[job.job] = job.state == .active ? job : nil }

@@ -154,8 +154,14 @@ public final class DaemonClient {
         .badProtocol,
         "a frame announces \(frame.descriptorCount) descriptors, \(arrived.count) came")
     }
-    defer { arrived.removeFirst(frame.descriptorCount) }
-    return Array(arrived.prefix(frame.descriptorCount))
+    let taken = Array(arrived.prefix(frame.descriptorCount))
+    arrived.removeFirst(taken.count)
+    if !decoder.isMidFrame {
+      // No frame has begun that they could belong to.
+      arrived.forEach { close($0) }
+      arrived = []
+    }
+    return taken
   }
 
   /// Whether the daemon has closed the connection; answers at once.

@@ -8,7 +8,7 @@ import Testing
 @Suite struct HelpTests {
   static let commands = [
     "", "status", "counts", "backfill", "jobs", "job", "job show", "job cancel", "query", "show",
-    "sheet", "check",
+    "sheet", "plan", "stream", "check",
   ]
 
   @Test("the help of a command is the text in its file", arguments: commands)
@@ -51,6 +51,6 @@ import Testing
   func completions(shell: String) {
     let run = CommandRun(["--generate-completion-script", shell])
     #expect(run.status == .success)
-    for command in ["counts", "backfill", "sheet"] { #expect(run.output.contains(command)) }
+    for command in ["counts", "backfill", "sheet", "plan"] { #expect(run.output.contains(command)) }
   }
 }

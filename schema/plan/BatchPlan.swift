@@ -8,6 +8,14 @@ public struct Draw: Sendable, Equatable {
   public let epoch: Int
   /// Triplets that the category has in that epoch.
   public let count: Int
+
+  /// Creates a draw.
+  public init(category: Int, item: Int, epoch: Int = 0, count: Int = 0) {
+    self.category = category
+    self.item = item
+    self.epoch = epoch
+    self.count = count
+  }
 }
 
 /// The order of a stream, computable at any position.

@@ -81,12 +81,14 @@ struct ShareSchedule: Sendable {
   /// The first `length` offsets are one block of 2^j for each bit j of `length`; a block's values
   /// are evenly 2^(16 - j) apart, so those below a bound are counted by a division.
   private func visits(_ length: Int, _ mask: Int, below bound: Int) -> Int {
+    // `start` is where a block begins, its bits in reverse order.
     var (count, start) = (0, 0)
     for bit in (0...Self.bits).reversed() where length >> bit & 1 == 1 {
-      let step = Self.cycle >> bit
-      let first = (Self.reversed(start) ^ mask) & (step - 1)
-      count += (bound - first + step - 1) / step
-      start += 1 << bit
+      let width = Self.bits - bit
+      let step = 1 << width
+      let first = (start ^ mask) & (step - 1)
+      count += (bound - first + step - 1) >> width
+      start |= Self.cycle >> (bit + 1)
     }
     return count
   }

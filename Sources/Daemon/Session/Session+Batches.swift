@@ -40,10 +40,11 @@ extension Session {
   ) async throws -> OutgoingFrame {
     let size = BatchLayout.dataBytes(
       stream.format, count: stream.plan.slots.count, side: stream.imageSize)
+    let drawn = try await draw(stream, params.k, request.id)
     let asked = ContinuousClock.now
     return try await withRoom(for: size) {
       try await inTurn {
-        var batch = try await prepare(params.k, stream, asked)
+        var batch = try await prepare(params.k, stream, drawn, asked)
         let memory = PlainMemory(count: batch.writer.layout.body.totalBytes)
         try await write(&batch, into: .plain(memory))
         let response = Response(id: request.id, result: batch.result)
@@ -61,9 +62,10 @@ extension Session {
     }
     try slots.begin(stream: params.stream, limit: stream.format.slots)
     defer { slots.end(stream: params.stream) }
+    let drawn = try await draw(stream, params.k, request.id)
     let asked = ContinuousClock.now
     return try await inTurn {
-      var batch = try await prepare(params.k, stream, asked)
+      var batch = try await prepare(params.k, stream, drawn, asked)
       let size = batch.writer.layout.body.totalBytes
       let place = try await slot(of: params.stream, bytes: size)
       do {
@@ -117,17 +119,15 @@ extension Session {
 
   /// Finds out what a batch holds.
   private func prepare(
-    _ number: Int, _ stream: OpenStream, _ asked: ContinuousClock.Instant
+    _ number: Int, _ stream: OpenStream, _ drawn: DrawnBatch, _ asked: ContinuousClock.Instant
   ) async throws -> Batch {
     let began = ContinuousClock.now
-    let draws = stream.plan.draws(batch: number)
-    let facts = try await context.store.facts(stream.view.triplets(draws))
+    let facts = try await context.store.facts(drawn.ids)
     let (plan, format) = (stream.plan, stream.format)
-    let items = zip(draws, facts).enumerated().map { index, entry in
-      let (draw, facts) = entry
-      return BatchItem(
-        facts: facts, category: draw.category,
-        probability: Float(plan.probability(category: draw.category, count: draw.count)),
+    let items = facts.enumerated().map { index, facts in
+      BatchItem(
+        facts: facts, category: drawn.draws[index].category,
+        probability: Float(drawn.probabilities[index]),
         part: Augmentation(
           format.augmentation, seed: plan.seed, batch: number, batchSize: plan.batchSize,
           slot: plan.slots.lowerBound + index, width: facts.width, height: facts.height))
@@ -140,13 +140,11 @@ extension Session {
         "batch \(number) takes \(writer.layout.body.totalBytes) bytes with all its objects; at "
           + "most \(limit): ask for fewer triplets")
     }
-    let thin = Set(draws.map(\.category)).filter(stream.isThin).sorted()
     let result = BatchGet.Result(
-      k: number, token: stream.token(number + 1),
-      prompts: format.givesPrompts ? facts.map(\.prompt) : [], epochs: draws.map(\.epoch),
-      thin: thin.map { stream.view.categories[$0].name },
+      k: number, token: drawn.token, prompts: format.givesPrompts ? facts.map(\.prompt) : [],
+      epochs: drawn.draws.map(\.epoch), thin: drawn.thin,
       waits: BatchWaits(
-        quotaUs: (began - asked).microseconds,
+        thinUs: drawn.thinWait.microseconds, quotaUs: (began - asked).microseconds,
         diskUs: (ContinuousClock.now - began).microseconds))
     return Batch(number: number, writer: writer, items: items, result: result)
   }

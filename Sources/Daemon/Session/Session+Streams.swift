@@ -4,7 +4,7 @@ import Schema
 import Store
 import Wire
 
-/// Requests about streams and batches.
+/// Requests that open and close streams.
 extension Session {
   func streamOpen(_ params: StreamOpen.Params, _ id: RequestID) async throws -> StreamOpen.Result {
     try hasRoomForStream()
@@ -31,30 +31,6 @@ extension Session {
     }
   }
 
-  private func check(_ params: StreamOpen.Params) throws {
-    let given = [params.categories != nil, params.split != nil, params.all == true]
-    guard given.filter(\.self).count == 1 else {
-      throw DaemonError(.invalidParams, "give one of 'categories', 'split' and 'all'")
-    }
-    if let policy = params.policy, SelectionPolicy(rawValue: policy) == nil {
-      let offered = SelectionPolicy.allCases.map(\.rawValue).joined(separator: ", ")
-      throw DaemonError(
-        .unsupported, "policy '\(policy.prefix(32))' is not offered; this daemon has: \(offered)")
-    }
-    if let store = params.store, store != context.store.uuid {
-      throw DaemonError(
-        .snapshotGone, "the token is of store \(store.prefix(36)), this is \(context.store.uuid)")
-    }
-    let limits = context.settings.limits
-    if let size = params.imageSize {
-      try inRange(size, limits.minimumImageSide...limits.maximumImageSide, "image_size")
-    }
-    try inRange(params.minimum ?? 1, 1...limits.maximumTarget, "minimum")
-    try isWait(params.waitSeconds ?? 600)
-    try inRange(params.seed ?? 0, 0...((1 << 53) - 1), "seed")
-    try inRange(params.batchSize, 1...limits.maximumBatchSize, "batch_size")
-  }
-
   private func categories(_ params: StreamOpen.Params) async throws -> [CategoryName] {
     if let split = params.split {
       throw DaemonError(.splitUnknown, "no split '\(split.prefix(64))' in this store")
@@ -75,51 +51,18 @@ extension Session {
     return view.categories.map(\.name)
   }
 
-  /// Stock by category; 0 for one that the store does not know yet.
-  private func stocks(_ names: [CategoryName]) throws -> [CategoryName: Int] {
-    let known = try context.store.counts().categories
-    let stocks = Dictionary(known.map { ($0.category, $0.stock) }, uniquingKeysWith: max)
-    return Dictionary(uniqueKeysWithValues: names.map { ($0, stocks[$0] ?? 0) })
-  }
-
-  // MARK: Thin categories
-
+  /// Waits for what thin categories lack; a stream that will take it in later only starts it.
   private func fillThin(
     _ params: StreamOpen.Params, _ names: [CategoryName], _ id: RequestID
   ) async throws {
-    let minimum = params.minimum ?? 1
-    let thin = try stocks(names).filter { $0.value < minimum }.map(\.key).sorted()
-    guard !thin.isEmpty, params.onThin ?? .wait == .wait else { return }
-    let goals = thin.map { Backfill.Goal(category: $0, target: minimum) }
-    let order = Backfill.Params(goals: goals, imageSize: params.imageSize)
-    let jobs = Set(try await backfill(order).outcomes.flatMap(\.jobs))
-    let deadline = ContinuousClock.now + .seconds(params.waitSeconds ?? 600)
-    var reporter = ProgressReporter(id)
-    for await _ in context.signal.wakeUps() {
-      // Jobs before stocks: a job that is done has all its triplets in the stock read after it.
-      let infos =
-        jobs.isEmpty
-        ? [] : try await context.store.jobs(JobList.Params(jobs: jobs.sorted()))
-      let stocks = try stocks(thin)
-      guard let missing = thin.first(where: { stocks[$0] ?? 0 < minimum }) else { return }
-      if let failed = infos.first(where: { $0.category == missing && $0.state != .active }),
-        !infos.contains(where: { $0.category == missing && $0.state == .active })
-      {
-        throw DaemonError(
-          .categoryThin,
-          "'\(missing)' has \(stocks[missing] ?? 0) of \(minimum) triplets and its backfill is "
-            + "\(failed.state.rawValue): \(failed.lastError ?? "no reason given")")
-      }
-      if reporter.isDue(infos) { await sendProgress(reporter.id, infos) }
-      guard ContinuousClock.now < deadline else {
-        throw DaemonError(
-          .deadlineReached,
-          "'\(missing)' has \(stocks[missing] ?? 0) of \(minimum) triplets after "
-            + "\(params.waitSeconds ?? 600) s; its backfill goes on: open again later",
-          retryAfterMilliseconds: 10_000)
-      }
+    let rule = ThinRule(params)
+    let thin = try thin(names, rule)
+    guard !thin.isEmpty else { return }
+    switch rule.onThin {
+    case .wait: try await fill(thin, rule, id, remedy: "open again")
+    case .repeat: if params.follow == true { try await startFilling(thin, rule) }
+    case .fail: break
     }
-    throw DaemonError(.stopping, "the daemon is stopping; the backfill goes on when it is back")
   }
 
   // MARK: Opening
@@ -127,20 +70,11 @@ extension Session {
   private func open(
     _ params: StreamOpen.Params, _ format: BatchFormat, _ view: SnapshotView
   ) async throws -> OpenStream {
-    let minimum = params.minimum ?? 1
-    // Nothing can be drawn from nothing; fewer than the minimum may be wanted.
-    let isStrict = params.onThin == .fail
-    let needed = isStrict ? minimum : 1
-    if let thin = view.categories.first(where: { $0.count < needed }) {
-      throw DaemonError(
-        .categoryThin,
-        "'\(thin.name)' has \(thin.count) triplets in snapshot \(view.snapshot), the stream "
-          + "needs \(needed); backfill it, or open with on_thin 'wait' and no snapshot")
-    }
+    try hasEnough(params, view)
     let plan = try BatchPlan(
       batchSize: params.batchSize, categories: view.categories.map { ($0.name, $0.count) },
-      seed: params.seed ?? 0, rank: params.rank ?? 0, world: params.world ?? 1,
-      limits: context.settings.limits)
+      selection: selection(params, view.categories.map(\.name)), seed: params.seed ?? 0,
+      rank: params.rank ?? 0, world: params.world ?? 1, limits: context.settings.limits)
     let side = try await side(params, view)
     let bytes = BatchLayout.dataBytes(format, count: plan.slots.count, side: side)
     let limit = context.settings.limits.maximumBatchBytes
@@ -151,8 +85,48 @@ extension Session {
           + "\(limit - Safetensors.maximumHeaderBytes): ask for fewer or smaller ones")
     }
     return OpenStream(
-      view: view, plan: plan, imageSize: side, minimum: minimum, store: context.store.uuid,
-      format: format, rows: context.store.rows(of: view.categories.map(\.name)))
+      params: params, view: view, plan: plan, imageSize: side, store: context.store.uuid,
+      format: format, rows: context.store.rows(of: view.categories.map(\.name)),
+      followed: try await followed(params, plan, view, side),
+      bound: params.maximumDraws.map { DrawBound($0, categories: plan.categories.count) })
+  }
+
+  private func hasEnough(
+    _ params: StreamOpen.Params, _ view: SnapshotView
+  ) throws(DaemonError) {
+    // Nothing can be drawn from nothing; fewer than the minimum may be wanted.
+    let needed = params.onThin == .fail ? params.minimum ?? 1 : 1
+    if let thin = view.categories.first(where: { $0.count < needed }) {
+      throw DaemonError(
+        .categoryThin,
+        "'\(thin.name)' has \(thin.count) triplets in snapshot \(view.snapshot), the stream "
+          + "needs \(needed); backfill it, or open with on_thin 'wait' and no snapshot")
+    }
+  }
+
+  /// What a following stream shares with the other ranks of its plan; nil for other streams.
+  private func followed(
+    _ params: StreamOpen.Params, _ plan: BatchPlan, _ view: SnapshotView, _ side: Int
+  ) async throws -> FollowedOrders? {
+    guard params.follow == true else { return nil }
+    var state = FollowedOrders.State(view, plan)
+    try state.apply(params.edges ?? [:], plan)
+    let grown = plan.categories.indices.filter { state.orders[$0].edges.count > 1 }
+    state.view = try await context.store.grown(view, grown)
+    for category in grown {
+      let (needed, found) = (
+        state.orders[category].edges.last?.count ?? 0,
+        state.view.categories[category].count
+      )
+      guard found >= needed else {
+        throw DaemonError(
+          .snapshotGone,
+          "the token's edges need \(needed) triplets of '\(plan.categories[category].name)', the "
+            + "store has \(found)")
+      }
+    }
+    let hash = PlanHash(params, plan, view, imageSize: side, store: context.store.uuid)
+    return try context.follows.join(hash.text(withRank: false), state, plan)
   }
 
   private func side(_ params: StreamOpen.Params, _ view: SnapshotView) async throws -> Int {
@@ -186,8 +160,7 @@ extension Session {
       epochBatches: stream.plan.epochBatchCount, plan: stream.fingerprint,
       filled: Dictionary(uniqueKeysWithValues: filled),
       delivery: stream.format.delivery.rawValue, tensors: stream.format.tensors,
-      layout: stream.format.layout, slots: stream.format.slots,
-      shares: categories.map { _ in 1 / Double(categories.count) })
+      layout: stream.format.layout, slots: stream.format.slots, shares: stream.plan.shares)
   }
 
   // MARK: Closing

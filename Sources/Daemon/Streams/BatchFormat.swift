@@ -55,11 +55,4 @@ struct BatchFormat: Sendable {
       throw DaemonError(error)
     }
   }
-
-  /// What the bytes of a batch depend on beside what is drawn.
-  var fingerprint: String {
-    let crop = augmentation.crop.map { "\($0.lowerBound)-\($0.upperBound)" } ?? "none"
-    return "\(tensors.map(\.rawValue).joined(separator: "+")) \(layout.rawValue) "
-      + "\(resize.rawValue) flip=\(augmentation.flips) crop=\(crop)"
-  }
 }

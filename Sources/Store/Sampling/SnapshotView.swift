@@ -8,7 +8,8 @@ public struct SnapshotView: Sendable {
     public let name: CategoryName
     /// Triplets that can be drawn.
     public let count: Int
-    fileprivate let list: CategoryList
+    private let list: CategoryList
+    fileprivate let reader: CategoryReader
 
     /// The first `count` entries of a list.
     package init(name: CategoryName, count: Int, list: CategoryList) {
@@ -16,41 +17,58 @@ public struct SnapshotView: Sendable {
       self.name = name
       self.count = count
       self.list = list
+      reader = CategoryReader(list)
     }
   }
 
   /// The change-sequence number.
   public let snapshot: Int64
   /// The categories in the order asked for.
-  public internal(set) var categories: [Category]
+  public internal(set) var categories: [Category] {
+    didSet { (counts, readers) = (categories.map(\.count), categories.map(\.reader)) }
+  }
+  private var counts: [Int]
+  private var readers: [CategoryReader]
 
   /// A view of these lists.
   package init(snapshot: Int64, categories: [Category]) {
     self.snapshot = snapshot
     self.categories = categories
+    counts = categories.map(\.count)
+    readers = categories.map(\.reader)
   }
 
   /// The triplet at a place of a category's list, in constant time and without a lock.
   ///
   /// - Precondition: `item` is below the category's count.
   public func triplet(category: Int, item: Int) -> TripletID {
-    let entry = categories[category]
-    precondition(item < entry.count, "item \(item) of \(entry.count) in '\(entry.name)'")
-    return entry.list[item]
+    triplets([Draw(category: category, item: item)])[0]
   }
 
   /// The triplets of a batch, in the order of its draws.
   ///
+  /// One plain loop of independent reads: of millions of triplets most are far from any cache, and
+  /// the processor fetches several at a time.
+  ///
   /// - Precondition: each draw's item is below its category's count.
   public func triplets(_ draws: [Draw]) -> [TripletID] {
-    draws.map { triplet(category: $0.category, item: $0.item) }
+    // The view keeps the lists while it is read.
+    withExtendedLifetime(self) {
+      draws.map { draw in
+        let count = counts[draw.category]
+        precondition(draw.item < count, "item \(draw.item) of \(count)")
+        return readers[draw.category][draw.item]
+      }
+    }
   }
 
   /// Takes the lists of some categories from a later view of the same stream.
   public mutating func take(_ positions: [Int], from later: SnapshotView) {
-    for position in positions where later.categories[position].count > categories[position].count {
-      categories[position] = later.categories[position]
+    var taken = categories
+    for position in positions where later.categories[position].count > taken[position].count {
+      taken[position] = later.categories[position]
     }
+    categories = taken
   }
 }
 
@@ -94,16 +112,17 @@ extension TripletStore {
     _ view: SnapshotView, _ positions: [Int]
   ) throws(StoreError) -> SnapshotView {
     let state = index.read { $0 }
-    var grown = view
+    var categories = view.categories
     for position in positions {
       let name = view.categories[position].name
       let (row, entry) = try Self.entry(name, state)
       let list =
         view.snapshot >= state.lastRemoval
         ? entry.list : try catalog.list(category: row, at: view.snapshot, growing: true)
-      grown.categories[position] = .init(name: name, count: list.count, list: list)
+      categories[position] = .init(
+        name: name, count: list.count(upTo: state.snapshot), list: list)
     }
-    return grown
+    return SnapshotView(snapshot: view.snapshot, categories: categories)
   }
 
   private static func entry(
