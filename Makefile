@@ -11,7 +11,8 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels show-codec show-serve show-draw
+  show-fixtures show-parity show-unet bench-kernels show-codec show-serve show-draw show-forks examples \
+  show-limit show-fairness
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -82,6 +83,13 @@ show-parity: build torch ## Full-size random models side by side with diffusers:
 show-unet: build torch ## Seconds and memory of SD 1.5 shapes against PyTorch in the same run
 	$(TORCH) Benchmarks/show_unet.py --bin $(BIN)
 
+show-forks: build torch ## fork, spawn, forkserver, killed parents, 1,000 client deaths: nothing left
+	$(TORCH) Benchmarks/show_forks.py --bin $(BIN)
+
+examples: build torch ## Runs the two training examples, a short version of each
+	PATH=$(BIN):$$PATH $(TORCH) examples/train_numpy.py --quick
+	PATH=$(BIN):$$PATH $(TORCH) examples/train_segmentation.py --quick
+
 # Pillow and the photographs of two wheels, which need none of their dependencies here.
 CODEC := .venv-codec/bin/python
 .venv-codec/bin/python:
@@ -115,6 +123,12 @@ pretrain: build .venv-pretrain/bin/python ## Trains the stickers model, or goes 
 
 pretrain-small: build .venv-pretrain/bin/python ## A minute's training of a tiny model: all stages, exact resume
 	$(PRETRAIN) -m pretrain.smoke --bin $(BIN)
+
+show-limit: build ## Bytes delivered per second against decoding alone and memcpy, at least 0.7 of the smaller
+	$(PYTHON) Benchmarks/show_limit.py --bin $(BIN)
+
+show-fairness: build ## A fast client beside one that holds on to its batches loses less than 5 %
+	$(PYTHON) Benchmarks/show_fairness.py --bin $(BIN)
 
 install: build ## Installs the programs and their sprites under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell

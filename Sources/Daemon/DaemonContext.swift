@@ -15,8 +15,12 @@ struct DaemonContext: Sendable {
   let leases = LeaseTable()
   /// What following streams share between their ranks.
   let follows = FollowTable()
-  /// Runs what takes long: decoding, encoding and building batches.
+  /// Runs what takes long: encoding, and reading without a batch.
   let pool = WorkPool()
+  /// Writes the items of batches.
+  let decoders: DecodePool
+  /// What the slots of all connections take.
+  let slotLedger: SlotLedger
   /// Figures for `status`.
   let figures: DaemonFigures
   /// The log.

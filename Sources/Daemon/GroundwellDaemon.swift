@@ -94,7 +94,8 @@ struct GroundwellDaemon: AsyncParsableCommand {
     let signal = ChangeSignal()
     let store = try TripletStore(settings.storePath, onChange: { _ in signal.notify() })
     let context = DaemonContext(
-      store: store, settings: settings, signal: signal, figures: DaemonFigures(), logger: logger)
+      store: store, settings: settings, signal: signal, decoders: DecodePool(store),
+      slotLedger: SlotLedger(settings.limits), figures: DaemonFigures(), logger: logger)
     let server = Server(context, listener: try claim.listen())
     logger.info(
       "serving",

@@ -12,8 +12,8 @@ public enum Resize {
   public static func image(_ source: RGBImage, width: Int, height: Int) -> RGBImage {
     requireSides(source.width, source.height, width, height)
     if source.width == width && source.height == height { return source }
-    let columns = AxisTaps(from: source.width, to: width)
-    let rows = AxisTaps(from: source.height, to: height)
+    let columns = AxisTaps(part: 0..<source.width, to: width)
+    let rows = AxisTaps(part: 0..<source.height, to: height)
     let across = resizeRows(source, columns)
     var pixels = [UInt8](repeating: 0, count: width * height * 3)
     let divisor = columns.denominator * rows.denominator
@@ -107,53 +107,5 @@ public enum Resize {
     precondition(
       sides.allSatisfy { $0 >= 1 && $0 <= maximumSide },
       "sides \(sides); expected 1 to \(maximumSide)")
-  }
-}
-
-/// Which source pixels make up each target pixel along one axis, with whole-number weights that
-/// sum to ``denominator``.
-private struct AxisTaps {
-  let count: Int
-  let denominator: Int
-  private var starts: [Int] = [0]
-  private var entries: [(index: Int, weight: Int)] = []
-
-  init(from source: Int, to target: Int) {
-    count = target
-    // Shrinking: in units of 1/target source pixels, each target pixel is `source` wide.
-    // Growing: in units of 1/(2 target), pixel centres lie at odd numbers times `source`.
-    denominator = target <= source ? source : 2 * target
-    for index in 0..<target {
-      if target <= source {
-        appendArea(index, source: source, target: target)
-      } else {
-        appendLine(index, source: source, target: target)
-      }
-      starts.append(entries.count)
-    }
-  }
-
-  func taps(of index: Int) -> ArraySlice<(index: Int, weight: Int)> {
-    entries[starts[index]..<starts[index + 1]]
-  }
-
-  private mutating func appendArea(_ index: Int, source: Int, target: Int) {
-    let (begin, end) = (index * source, (index + 1) * source)
-    for column in (begin / target)...((end - 1) / target) {
-      let overlap = min(end, (column + 1) * target) - max(begin, column * target)
-      entries.append((column, overlap))
-    }
-  }
-
-  private mutating func appendLine(_ index: Int, source: Int, target: Int) {
-    let position = max(0, (2 * index + 1) * source - target)
-    let left = min(position / (2 * target), source - 1)
-    let fraction = position - left * 2 * target
-    guard left + 1 < source, fraction > 0 else {
-      entries.append((left, denominator))
-      return
-    }
-    entries.append((left, denominator - fraction))
-    entries.append((left + 1, fraction))
   }
 }

@@ -14,6 +14,8 @@ struct GroupCommit {
   private(set) var fatal: StoreError?
   /// What has changed, once it has.
   private(set) var change: StoreChange?
+  /// Triplets that were set aside.
+  private(set) var removed: [TripletID] = []
 
   init(catalog: Catalog, index: StoreIndex, now: Int64) {
     self.catalog = catalog
@@ -121,6 +123,7 @@ struct GroupCommit {
       }
     }
     errors = made
+    removed = context.quarantined.map(\.triplet)
     writer.commit()
     index.update { $0.follow(context, jobs, targets, packBytes: packBytes, pack: pack) }
     guard !context.isEmpty else { return }

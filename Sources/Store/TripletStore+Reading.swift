@@ -147,7 +147,7 @@ extension TripletStore {
     }
   }
 
-  private func quarantine(_ id: TripletID) async {
+  func quarantine(_ id: TripletID) async {
     do throws(StoreError) {
       _ = try await write { db, _, context in try quarantineTriplet(db, id, &context) }
     } catch {
@@ -162,7 +162,7 @@ extension TripletStore {
         + "'groundwell backfill' makes one")
   }
 
-  private static func noTriplet(_ id: TripletID) -> StoreError {
+  static func noTriplet(_ id: TripletID) -> StoreError {
     StoreError(.tripletUnknown, "no triplet \(id) in this store")
   }
 }

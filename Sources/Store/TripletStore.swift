@@ -25,6 +25,7 @@ public actor TripletStore {
   public nonisolated let uuid: String
   nonisolated let index: StoreIndex
   nonisolated let packs: PackFolder
+  nonisolated let factsCache = FactsCache()
   let catalog: Catalog
 
   /// Held until ``close()``.
@@ -124,6 +125,7 @@ public actor TripletStore {
     var commit = GroupCommit(catalog: catalog, index: index, now: clock())
     let finished = commit.run(writes, &writer)
     failure = commit.fatal
+    factsCache.remove(commit.removed)
     if let change = commit.change { onChange(change) }
     for (write, error) in zip(writes, finished) { write.finish(error) }
   }

@@ -16,7 +16,11 @@ public final class DaemonClient {
   private let socket: UnixSocket
   private var decoder: FrameDecoder
   private var nextNumber: Int64 = 1
-  private var answers: [RequestID: WireFrame] = [:]
+  private var answers: [RequestID: (frame: WireFrame, descriptors: [Int32])] = [:]
+  /// Requests whose answers nobody wants.
+  private var posted: Set<RequestID> = []
+  /// Descriptors that came, until the frame that they ride on is complete.
+  private var arrived: [Int32] = []
 
   /// What the daemon said of itself.
   public let greeting: Hello.Result
@@ -50,9 +54,17 @@ public final class DaemonClient {
     let deadline = ContinuousClock.now + timeout
     let request = Request(id: id, method: Hello.name, params: Hello.Params(client: clientName))
     try Self.write(try Self.frame(request), to: socket, until: deadline)
-    let answer = try Self.read(from: socket, into: &decoder, until: deadline, waitingFor: "hello")
+    var arrived: [Int32] = []
+    let answer = try Self.read(
+      from: socket, into: &decoder, &arrived, until: deadline, waitingFor: "hello")
     greeting = try Self.result(Hello.self, of: answer)
     self.decoder = decoder
+    self.arrived = arrived
+  }
+
+  deinit {
+    arrived.forEach { close($0) }
+    answers.values.forEach { $0.descriptors.forEach { close($0) } }
   }
 
   /// Sends a request and waits for its answer.
@@ -80,6 +92,13 @@ public final class DaemonClient {
     return id
   }
 
+  /// Sends a request whose answer does not matter.
+  ///
+  /// - Throws: ``WireError`` when it cannot be sent.
+  public func post<M: Method>(_ method: M.Type, _ params: M.Params) throws(WireError) {
+    posted.insert(try send(method, params))
+  }
+
   /// Waits for the answer to a request.
   ///
   /// - Throws: ``WireError/Code/refused`` with the daemon's word, or another ``WireError``.
@@ -87,22 +106,62 @@ public final class DaemonClient {
     _ method: M.Type, id: RequestID, timeout: Duration = DaemonClient.standardTimeout,
     onProgress: (JobProgress) -> Void = { _ in }
   ) throws(WireError) -> (result: M.Result, body: [UInt8]) {
+    let answer = try receiveWithDescriptors(
+      method, id: id, timeout: timeout, onProgress: onProgress)
+    answer.descriptors.forEach { close($0) }
+    return (answer.result, answer.body)
+  }
+
+  /// Waits for the answer to a request; the caller owns the descriptors that came with it.
+  ///
+  /// - Throws: ``WireError/Code/refused`` with the daemon's word, or another ``WireError``.
+  public func receiveWithDescriptors<M: Method>(
+    _ method: M.Type, id: RequestID, timeout: Duration = DaemonClient.standardTimeout,
+    onProgress: (JobProgress) -> Void = { _ in }
+  ) throws(WireError) -> (result: M.Result, body: [UInt8], descriptors: [Int32]) {
     let deadline = ContinuousClock.now + timeout
     while true {
-      if let frame = answers.removeValue(forKey: id) {
-        return (try Self.result(method, of: frame), frame.body)
+      if let (frame, descriptors) = answers.removeValue(forKey: id) {
+        do throws(WireError) {
+          return (try Self.result(method, of: frame), frame.body, descriptors)
+        } catch {
+          descriptors.forEach { close($0) }
+          throw error
+        }
       }
       let frame = try Self.read(
-        from: socket, into: &decoder, until: deadline, waitingFor: M.name)
+        from: socket, into: &decoder, &arrived, until: deadline, waitingFor: M.name)
+      let descriptors = try takeDescriptors(of: frame)
       let head = try Self.decode(ResponseHead.self, frame)
       if let answered = head.id {
-        answers[answered] = frame
+        if posted.remove(answered) == nil {
+          answers[answered] = (frame, descriptors)
+        } else {
+          descriptors.forEach { close($0) }
+        }
       } else if head.method == Methods.progressName {
         onProgress(try Self.decode(RequestParams<JobProgress>.self, frame).params.orThrow())
       } else if let error = head.error {
         throw Self.refused(error)
       }
     }
+  }
+
+  /// The descriptors that ride on a frame, out of those that came.
+  private func takeDescriptors(of frame: WireFrame) throws(WireError) -> [Int32] {
+    guard frame.descriptorCount <= arrived.count else {
+      throw WireError(
+        .badProtocol,
+        "a frame announces \(frame.descriptorCount) descriptors, \(arrived.count) came")
+    }
+    let taken = Array(arrived.prefix(frame.descriptorCount))
+    arrived.removeFirst(taken.count)
+    if !decoder.isMidFrame {
+      // No frame has begun that they could belong to.
+      arrived.forEach { close($0) }
+      arrived = []
+    }
+    return taken
   }
 
   /// Whether the daemon has closed the connection; answers at once.
@@ -113,7 +172,7 @@ public final class DaemonClient {
       case .end: return true
       case .nothing: return false
       case .bytes(let bytes, let descriptors, _):
-        descriptors.forEach { close($0) }
+        arrived += descriptors
         decoder.append(bytes)
         return false
       }
@@ -168,7 +227,7 @@ public final class DaemonClient {
   }
 
   private static func read(
-    from socket: UnixSocket, into decoder: inout FrameDecoder,
+    from socket: UnixSocket, into decoder: inout FrameDecoder, _ arrived: inout [Int32],
     until deadline: ContinuousClock.Instant, waitingFor what: String
   ) throws(WireError) -> WireFrame {
     while true {
@@ -184,7 +243,7 @@ public final class DaemonClient {
       case .nothing: continue
       case .end: throw WireError(.closed, "the daemon closed the connection")
       case .bytes(let bytes, let descriptors, _):
-        descriptors.forEach { close($0) }
+        arrived += descriptors
         decoder.append(bytes)
       }
     }

@@ -149,8 +149,22 @@ public final class UnixSocket: Sendable {
   /// - Throws: ``WireError/Code/closed`` when the other side is gone, ``WireError/Code/system``.
   public func send(_ bytes: ArraySlice<UInt8>) throws(WireError) -> Int {
     // Safe: the buffer lives for the duration of the call.
-    let result = unsafe bytes.withUnsafeBytes { buffer in
-      unsafe gw_send(descriptor, buffer.baseAddress, buffer.count, nil, 0)
+    try unsafe bytes.withUnsafeBufferPointer { (buffer) throws(WireError) in
+      try unsafe send(UnsafeRawBufferPointer(buffer), descriptors: [])
+    }
+  }
+
+  /// The same for bytes that lie elsewhere, and for descriptors that ride on the first of them.
+  ///
+  /// - Throws: ``WireError/Code/closed`` when the other side is gone, ``WireError/Code/system``.
+  /// - Precondition: at most ``Schema/Limits/maximumDescriptors`` descriptors, and a byte with them.
+  @unsafe public func send(
+    _ bytes: UnsafeRawBufferPointer, descriptors: [Int32]
+  ) throws(WireError) -> Int {
+    // Safe: the buffers live for the duration of the call.
+    let result = unsafe descriptors.withUnsafeBufferPointer { list in
+      unsafe gw_send(
+        descriptor, bytes.baseAddress, bytes.count, list.baseAddress, Int32(list.count))
     }
     if result >= 0 { return result }
     switch Int32(-result) {

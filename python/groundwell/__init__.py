@@ -8,12 +8,13 @@
             train(batch.image, batch.labels)
 """
 
-from .client import Client, ProgressCallback, connect, default_socket_path
+from .batch import Batch
+from .calls import ProgressCallback
+from .client import Client, connect, default_socket_path
 from .errors import ConnectionLost, GroundwellError, TimedOut
 from .stream import Stream
 from .values import (
     Backfill,
-    Batch,
     CategoryCount,
     CheckResult,
     Counts,

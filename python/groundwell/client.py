@@ -4,41 +4,27 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Callable, Optional, Union
-
-import numpy as np
+from typing import Any, Optional, Union
 
 from . import safetensors
-from .connection import Connection
+from .calls import ProgressCallback, reporting
 from .errors import ConnectionLost, GroundwellError
-from .safetensors import Array
-from .stream import Stream
+from .options import given, listed
+from .streaming import StreamCalls
 from .values import (
     Backfill,
     CategoryCount,
     CheckResult,
     Counts,
     Job,
-    Lease,
-    Mask,
     Outcome,
-    Provenance,
-    ResumeToken,
-    Submitted,
     Triplet,
     TripletInfo,
-    WorkItem,
     from_wire,
-    to_wire,
 )
-from .version import VERSION
-
-#: Called with the jobs that a request waits for, whenever the daemon reports on them.
-ProgressCallback = Callable[[list[Job]], None]
+from .work import WorkCalls
 
 _MAXIMUM_PATH_BYTES = 107
 _WAIT_STEP_SECONDS = 60.0
@@ -89,39 +75,13 @@ def connect(
     return client
 
 
-class Client:
+class Client(StreamCalls, WorkCalls):
     """A daemon, as a program sees it.
 
     Threads may share a client. After a fork the child gets a connection of its own at its first
     call; after a lost connection the next call connects anew. Leases and streams belong to a
     connection (streams open themselves again, leases do not).
     """
-
-    def __init__(self, dial: Callable[[], socket.socket], timeout: float = 30.0) -> None:
-        """``dial`` gives a connected socket; :func:`connect` is the usual way to a client."""
-        self.timeout = timeout
-        #: The daemon's answer to ``hello``; empty before the first call.
-        self.server: dict[str, Any] = {}
-        self._dial = dial
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._connection: Optional[Connection] = None
-
-    def close(self) -> None:
-        """Ends the connection."""
-        if self._connection is not None and self._process == os.getpid():
-            self._connection.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
     # Asking
 
@@ -137,7 +97,7 @@ class Client:
         self, minimum: Optional[int] = None, categories: Optional[Sequence[str]] = None
     ) -> Counts:
         """What the store has, by category; shortfalls are against at least ``minimum``."""
-        answer = self.call("counts", _set(minimum=minimum, categories=_listed(categories)))
+        answer = self.call("counts", given(minimum=minimum, categories=listed(categories)))
         entries = [from_wire(CategoryCount, entry) for entry in answer["categories"]]
         return Counts(answer["snapshot"], answer["triplets"], entries)
 
@@ -159,7 +119,7 @@ class Client:
         """
         answer = self.call(
             "triplet.query",
-            _set(
+            given(
                 category=category,
                 engine=engine,
                 source=source,
@@ -208,7 +168,7 @@ class Client:
         """
         answer = self.call(
             "backfill",
-            _set(
+            given(
                 goals=_goals(goals, target),
                 engine=engine,
                 image_size=image_size,
@@ -266,219 +226,13 @@ class Client:
         limit: Optional[int] = None,
     ) -> list[Job]:
         """Jobs, newest first, at most ``limit`` (100)."""
-        answer = self.call("job.list", _set(jobs=_listed(jobs), state=state, limit=limit))
+        answer = self.call("job.list", given(jobs=listed(jobs), state=state, limit=limit))
         return [from_wire(Job, entry) for entry in answer["jobs"]]
 
     def cancel(self, *jobs: int) -> list[Job]:
         """Cancels jobs; what is done stays."""
         answer = self.call("job.cancel", {"jobs": list(jobs)})
         return [from_wire(Job, entry) for entry in answer["jobs"]]
-
-    # Working
-
-    def lease(
-        self,
-        worker: str,
-        engines: Sequence[str],
-        count: int = 1,
-        *,
-        lease_seconds: Optional[int] = None,
-        wait_seconds: float = 0.0,
-    ) -> list[WorkItem]:
-        """Takes work items; empty when there are none within ``wait_seconds``."""
-        answer, _ = self._call(
-            "work.lease",
-            _set(
-                worker=worker,
-                engines=list(engines),
-                count=count,
-                lease_seconds=lease_seconds,
-                wait_seconds=wait_seconds,
-            ),
-            timeout=self.timeout + wait_seconds,
-        )
-        return [from_wire(WorkItem, entry) for entry in answer["items"]]
-
-    def submit(
-        self,
-        lease: Union[WorkItem, Lease],
-        image: Array,
-        masks: Array,
-        infos: Sequence[Mask],
-        *,
-        prompt: str,
-        provenance: Provenance,
-    ) -> Submitted:
-        """Hands in a triplet; returns when it is durable.
-
-        ``image`` is ``uint8 [height, width, 3]``, ``masks`` is ``uint8 [masks, height, width]``
-        of 0 and 1 with one entry of ``infos`` each.
-        """
-        body = safetensors.encode(
-            {"image": np.asarray(image, np.uint8), "masks": np.asarray(masks, np.uint8)}
-        )
-        answer, _ = self._call(
-            "work.submit",
-            {
-                "lease": to_wire(_lease(lease)),
-                "prompt": prompt,
-                "masks": [to_wire(info) for info in infos],
-                "provenance": to_wire(provenance),
-            },
-            body,
-        )
-        return from_wire(Submitted, answer)
-
-    def renew(
-        self, leases: Iterable[Union[WorkItem, Lease]], lease_seconds: Optional[int] = None
-    ) -> list[Lease]:
-        """Makes leases last longer; returns those that are lost."""
-        named = [to_wire(_lease(lease)) for lease in leases]
-        answer = self.call("work.renew", _set(leases=named, lease_seconds=lease_seconds))
-        return [from_wire(Lease, entry) for entry in answer["lost"]]
-
-    def fail(self, lease: Union[WorkItem, Lease], error: str) -> bool:
-        """Reports that an item cannot be made; returns whether it is parked now."""
-        answer = self.call("work.fail", {"lease": to_wire(_lease(lease)), "error": error})
-        return bool(answer["parked"])
-
-    def release(self, leases: Iterable[Union[WorkItem, Lease]]) -> None:
-        """Gives leases back without counting a failure."""
-        self.call("work.release", {"leases": [to_wire(_lease(lease)) for lease in leases]})
-
-    # Streaming
-
-    def stream(
-        self,
-        categories: Optional[Sequence[str]] = None,
-        batch_size: int = 32,
-        image_size: Optional[int] = None,
-        *,
-        split: Optional[str] = None,
-        minimum: int = 1,
-        on_thin: str = "wait",
-        seed: int = 0,
-        snapshot: Optional[int] = None,
-        rank: int = 0,
-        world: int = 1,
-        start: int = 0,
-        resume: Optional[ResumeToken] = None,
-        policy: str = "balanced",
-        wait_timeout: float = 600.0,
-        progress: Optional[ProgressCallback] = None,
-    ) -> Stream:
-        """Opens a stream of batches over ``categories``, a ``split``, or all categories.
-
-        A category with fewer than ``minimum`` triplets is filled up first (``on_thin="wait"``),
-        drawn again and again (``"repeat"``), or the reason to refuse (``"fail"``). ``resume``
-        takes the token of an earlier stream or batch and goes on behind it; the other arguments
-        must be as they were.
-        """
-        store: Optional[str] = None
-        if resume is not None:
-            store, snapshot = resume.store, resume.snapshot
-            policy, seed, start = resume.policy, resume.seed, resume.k
-        if not isinstance(start, int) or start < 0:
-            raise GroundwellError("invalid_params", f"start is {start!r}; expected 0 or more")
-        params = _set(
-            categories=_listed(categories),
-            split=split,
-            all=True if categories is None and split is None else None,
-            batch_size=batch_size,
-            image_size=image_size,
-            seed=seed,
-            policy=policy,
-            minimum=minimum,
-            on_thin=on_thin,
-            wait_seconds=wait_timeout,
-            rank=rank,
-            world=world,
-            snapshot=snapshot,
-            store=store,
-            delivery="inline",
-        )
-        return Stream(self, params, start, self.open_stream(params, progress))
-
-    def open_stream(
-        self, params: dict[str, Any], progress: Optional[ProgressCallback]
-    ) -> tuple[Connection, dict[str, Any]]:
-        """Sends ``stream.open``; the stream lives as long as the connection it came on."""
-        connection = self._ready()
-        answer, _ = connection.call(
-            "stream.open",
-            params,
-            timeout=self.timeout + float(params.get("wait_seconds", 0)),
-            progress=_reporting(progress),
-        )
-        return connection, answer
-
-    # The wire
-
-    def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Any method by its name on the wire, for what this class has no method for."""
-        answer, _ = self._call(method, params)
-        return answer
-
-    def owns(self, connection: Connection) -> bool:
-        """Whether a connection is this process's own and alive."""
-        return connection.process == os.getpid() and connection.is_usable
-
-    def _call(
-        self,
-        method: str,
-        params: dict[str, Any],
-        body: bytes = b"",
-        *,
-        timeout: Optional[float] = None,
-        progress: Optional[ProgressCallback] = None,
-    ) -> tuple[dict[str, Any], Array]:
-        return self._ready().call(
-            method,
-            params,
-            body,
-            timeout=self.timeout if timeout is None else timeout,
-            progress=_reporting(progress),
-        )
-
-    def _ready(self) -> Connection:
-        if self._process != os.getpid():
-            self._lock = threading.Lock()  # The parent's may have been held when it forked.
-            self._process = os.getpid()
-            if self._connection is not None:
-                self._connection.leave()
-        with self._lock:
-            if self._connection is None or not self._connection.is_usable:
-                self._connection = self._greeted(Connection(self._dial()))
-            return self._connection
-
-    def _greeted(self, connection: Connection) -> Connection:
-        try:
-            self.server, _ = connection.call(
-                "hello",
-                {
-                    "protocols": [1],
-                    "client": "groundwell-python",
-                    "version": VERSION,
-                    "requires": ["inline"],
-                },
-                timeout=self.timeout,
-            )
-            connection.set_maximum_body_bytes(int(self.server["limits"]["maximum_batch_bytes"]))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def _set(**params: Any) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if value is not None}
-
-
-def _listed(values: Optional[Sequence[Any]]) -> Optional[list[Any]]:
-    if isinstance(values, str):
-        raise GroundwellError("invalid_params", f"expected a list, got the text '{values}'")
-    return None if values is None else list(values)
-
 
 def _goals(
     goals: Union[Mapping[str, int], Iterable[str], str], target: Optional[int]
@@ -491,18 +245,6 @@ def _goals(
         raise GroundwellError("invalid_params", "names without numbers need a target")
     names = [goals] if isinstance(goals, str) else goals
     return [{"category": name, "target": target} for name in names]
-
-
-def _lease(lease: Union[WorkItem, Lease]) -> Lease:
-    return lease.lease if isinstance(lease, WorkItem) else lease
-
-
-def _reporting(
-    progress: Optional[ProgressCallback],
-) -> Optional[Callable[[dict[str, Any]], None]]:
-    if progress is None:
-        return None
-    return lambda report: progress([from_wire(Job, entry) for entry in report.get("jobs", [])])
 
 
 def _raise_failed(jobs: list[Job]) -> None:

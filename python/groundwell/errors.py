@@ -10,7 +10,8 @@ class GroundwellError(Exception):
 
     ``word`` is stable and meant for programs: one of the daemon's words (``category_unknown``,
     ``token_stale`` ...; the table is in ``schema/README.md``), or one of this package's own:
-    ``not_running``, ``connection_lost``, ``timed_out``, ``bad_answer``, ``job_failed``.
+    ``not_running``, ``connection_lost``, ``timed_out``, ``bad_answer``, ``job_failed``,
+    ``batches_held``, ``plan_mismatch``, ``tensor_missing``, ``no_shared_memory``, ``no_torch``.
     ``code`` is the JSON-RPC code, 0 for this package's own words.
     """
 

@@ -12,10 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Optional
 
-import numpy as np
-
 from .errors import ConnectionLost, GroundwellError, TimedOut
-from .safetensors import ALIGNMENT, Array
+from .safetensors import Array, aligned
 
 HEADER = struct.Struct("<4sBBBBII")
 MAGIC = b"GWF1"
@@ -33,6 +31,14 @@ class Frame:
     message: dict[str, Any]
     body: Array
     descriptors: list[int]
+
+    def close(self) -> None:
+        """Closes the descriptors that nobody has taken."""
+        while self.descriptors:
+            try:
+                os.close(self.descriptors.pop())
+            except IndexError:
+                return  # Another thread was faster.
 
 
 def encode(message: dict[str, Any], body: bytes = b"") -> list[bytes]:
@@ -118,7 +124,11 @@ class FrameReader:
                 raise ConnectionLost(f"receiving failed: {error}") from None
             self._queue(ancillary)
             if flags & socket.MSG_CTRUNC:
-                raise ConnectionLost("descriptors from the daemon were cut off", "bad_answer")
+                raise ConnectionLost(
+                    "descriptors from the daemon were cut off: this process has too many files "
+                    "open (ulimit -n)",
+                    "bad_answer",
+                )
             if count == 0:
                 raise ConnectionLost("the daemon closed the connection")
             return count
@@ -152,7 +162,7 @@ class FrameReader:
             )
         self._descriptor_count = descriptors
         self._json = memoryview(bytearray(json_bytes))
-        self._body = _aligned(body_bytes)
+        self._body = aligned(body_bytes)
         self._filled = 0
 
     def _parse_json(self, descriptors: list[int]) -> dict[str, Any]:
@@ -165,13 +175,6 @@ class FrameReader:
         for descriptor in descriptors:
             os.close(descriptor)
         raise ConnectionLost("the daemon sent a frame that holds no JSON object", "bad_answer")
-
-
-def _aligned(count: int) -> Array:
-    """Bytes that start at a multiple of 64, so that every tensor in a body does too."""
-    whole = np.empty(count + ALIGNMENT, dtype=np.uint8)
-    skip = -whole.ctypes.data % ALIGNMENT
-    return whole[skip : skip + count]
 
 
 def _wait(sock: socket.socket, event: int, deadline: float) -> bool:

@@ -48,6 +48,13 @@ def _entry(name: str, dtype: str, shape: tuple[int, ...], start: int, length: in
     )
 
 
+def aligned(count: int) -> Array:
+    """Bytes that start at a multiple of 64, so that every tensor in a body does too."""
+    whole = np.empty(count + ALIGNMENT, dtype=np.uint8)
+    skip = -whole.ctypes.data % ALIGNMENT
+    return whole[skip : skip + count]
+
+
 def decode(body: Array) -> dict[str, Array]:
     """The tensors of a body as views of it; padding is left out.
 

@@ -242,7 +242,7 @@ class Submitted:
 
 @dataclass(frozen=True)
 class ResumeToken:
-    """The five values that continue a stream anywhere."""
+    """The values that continue a stream anywhere."""
 
     store: str
     snapshot: int
@@ -250,6 +250,9 @@ class ResumeToken:
     seed: int
     #: The next batch.
     k: int
+    #: Of a stream that follows the store: where each category took more triplets, as
+    #: ``[turn, count]``.
+    edges: Optional[dict[str, list[list[int]]]] = None
 
 
 @dataclass(frozen=True)
@@ -263,35 +266,3 @@ class StreamCategory:
     stock: int
     #: Whether it has fewer than the stream's minimum.
     thin: bool
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Triplets delivered together; the arrays are views of ``body``.
-
-    ``n`` is the batch size of this rank, ``s`` the side of the images.
-    """
-
-    k: int
-    #: Continues the stream behind this batch.
-    token: ResumeToken
-    #: ``uint8 [n, s, s, 3]``, sRGB.
-    image: Array
-    #: ``uint16 [n, s, s]``: 0 background, 1 + position of the category, 65535 ignore.
-    labels: Array
-    #: ``uint8 [n, s, s]``: the mask of the category that each triplet was drawn for.
-    target: Array
-    #: ``int32 [n]``: position in the stream of the category that each was drawn for.
-    category: Array
-    #: ``int64 [n]``: ids.
-    triplet: Array
-    #: ``float32 [n]``: the chance that one draw is this triplet for this category.
-    probability: Array
-    #: The texts that the images were made from.
-    prompts: list[str]
-    #: How often each category had been gone through before.
-    epochs: list[int]
-    #: Categories in this batch that have fewer triplets than the stream's minimum.
-    thin: list[str]
-    #: All bytes behind the batch's JSON: same stream and k, same bytes.
-    body: Array

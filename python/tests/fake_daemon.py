@@ -25,11 +25,23 @@ class Conversation:
     def send(self, message: dict[str, Any], body: bytes = b"") -> None:
         frames.send(self.socket, frames.encode(message, body), time.monotonic() + 5)
 
-    def answer(self, request: dict[str, Any], result: Any, body: bytes = b"") -> None:
-        self.send({"jsonrpc": "2.0", "id": request["id"], "result": result}, body)
+    def answer(
+        self, request: dict[str, Any], result: Any, body: bytes = b"", descriptors: Any = ()
+    ) -> None:
+        message = {"jsonrpc": "2.0", "id": request["id"], "result": result}
+        if not descriptors:
+            return self.send(message, body)
+        header, text, body = frames.encode(message, body)
+        header = header[:6] + bytes([len(descriptors)]) + header[7:]
+        self.socket.setblocking(True)
+        socket.send_fds(self.socket, [header], list(descriptors))
+        self.socket.setblocking(False)
+        frames.send(self.socket, [text, body], time.monotonic() + 5)
 
-    def refuse(self, request: dict[str, Any], code: int, word: str, message: str) -> None:
-        error = {"code": code, "message": message, "data": {"word": word}}
+    def refuse(
+        self, request: dict[str, Any], code: int, word: str, message: str, **data: Any
+    ) -> None:
+        error = {"code": code, "message": message, "data": {"word": word, **data}}
         self.send({"jsonrpc": "2.0", "id": request["id"], "error": error})
 
     def golden(self, request: dict[str, Any]) -> None:
@@ -99,5 +111,5 @@ class FakeDaemon:
                     conversation.golden(request)
                 else:
                     handler(conversation, request)
-            except GroundwellError:
+            except (GroundwellError, OSError):
                 return

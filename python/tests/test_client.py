@@ -192,7 +192,7 @@ def test_a_late_answer_is_dropped_and_the_connection_stays(daemon):
             client.status()
         client.timeout = 5
         assert client.status() == {"new": True}
-        assert not client._connection._slots
+        assert not client._connection._pending
     assert daemon.connections == 1
 
 

@@ -1,5 +1,6 @@
 """Streams against a fake daemon: order, addressing, resume, reopening."""
 
+import time
 from itertools import islice
 
 import groundwell
@@ -11,14 +12,14 @@ TOKEN = frame("stream.open.response.bin").message["result"]["token"]
 
 
 def opened(**changes):
-    return {**frame("stream.open.response.bin").message["result"], "batch_size": 2,
-            "image_size": 8, **changes}
+    plain = {"batch_size": 2, "image_size": 8, "delivery": "inline", "slots": 0, "shares": [1.0]}
+    return {**frame("stream.open.response.bin").message["result"], **plain, **changes}
 
 
 def batch(conversation, request):
     golden = frame("batch.get.response.bin")
     k = request["params"]["k"]
-    result = {**golden.message["result"], "k": k, "token": {**TOKEN, "k": k + 1}}
+    result = {**golden.message["result"], "k": k, "token": {**TOKEN, "k": k + 1}, "slot": None}
     conversation.answer(request, result, golden.body.tobytes())
 
 
@@ -95,7 +96,7 @@ def test_a_stream_opens_itself_again_at_its_snapshot(daemon, client):
     assert next(stream).k == 1
     assert daemon.connections == 2
     assert daemon.sent("stream.open")[1] == {
-        **daemon.sent("stream.open")[0], "snapshot": 1042, "store": TOKEN["store"],
+        **daemon.sent("stream.open")[0], "snapshot": 1042, "store": TOKEN["store"], "seed": 7,
     }
 
 
@@ -146,3 +147,80 @@ def test_a_batch_of_another_size_or_without_a_tensor_is_refused(daemon, client):
     daemon.handlers["batch.get"] = bare
     with pytest.raises(GroundwellError, match="lacks labels, target"):
         next(client.stream(["cat"], 3))
+
+
+def test_a_batch_that_is_late_is_waited_for_again_not_asked_for_again(daemon):
+    held = []
+    daemon.handlers["batch.get"] = lambda conversation, request: held.append(
+        (conversation, request)
+    )
+    with daemon.client(timeout=0.1) as client:
+        stream = client.stream(["cat"], 2, wait_timeout=0)
+        for _ in range(2):
+            with pytest.raises(groundwell.TimedOut):
+                next(stream)
+        client.timeout = 5
+        batch(*held[0])
+        assert next(stream).k == 0
+    assert daemon.sent("batch.get") == [{"stream": 1, "k": 0}]
+
+
+def test_a_bound_on_draws_lets_batches_wait_with_progress(daemon):
+    job = frame("job.list.response.bin").message["result"]["jobs"][0]
+
+    def get_slowly(conversation, request):
+        time.sleep(0.3)
+        conversation.progress(request, [job])
+        batch(conversation, request)
+
+    daemon.handlers["batch.get"] = get_slowly
+    seen = []
+    with daemon.client(timeout=0.1) as client:
+        stream = client.stream(
+            ["cat"], 2, maximum_draws=3, wait_timeout=5, progress=lambda jobs: seen.extend(jobs)
+        )
+        assert next(stream).k == 0 and len(seen) == 1
+        with pytest.raises(groundwell.TimedOut):
+            next(client.stream(["cat"], 2, wait_timeout=5))
+
+
+def test_new_options_reach_the_daemon_and_an_old_one_is_refused(daemon, client):
+    options = dict(
+        policy="mixture", unseen=["dog"], unseen_share=0.25, follow=True, maximum_draws=4,
+        tensors=["image", "labels"], layout="nchw", resize="bilinear", flip=True, prompts=False,
+        slots=8, threshold=0.01, power=1.0, delivery="inline",
+    )  # fmt: skip
+    client.stream(["cat", "dog"], 2, crop=(0.5, 1), **options)
+    sent = daemon.sent("stream.open")[0]
+    assert {name: sent[name] for name in options} == options and sent["crop"] == [0.5, 1]
+    for weights in ([3, 1], {"dog": 1, "cat": 3}):
+        client.stream(["cat", "dog"], 2, policy="weights", weights=weights)
+        assert daemon.sent("stream.open")[-1]["weights"] == [3.0, 1.0]
+    for wrong, message in [([1], "1 weights for 2"), ({"cat": 1, "yak": 2}, "differ in dog, yak")]:
+        with pytest.raises(GroundwellError, match=message):
+            client.stream(["cat", "dog"], 2, weights=wrong)
+    with pytest.raises(GroundwellError, match="weights need categories"):
+        client.stream(weights=[1])
+    with pytest.raises(GroundwellError, match="prefetch is 33"):
+        client.stream(["cat"], 2, prefetch=33)
+    old = opened()
+    del old["shares"]
+    daemon.handlers["stream.open"] = lambda conversation, request: conversation.answer(
+        request, old
+    )
+    with pytest.raises(GroundwellError, match="too old for flip, slots") as caught:
+        client.stream(["cat"], 2, flip=True, slots=2)
+    assert caught.value.word == "unsupported"
+
+
+def test_a_stopping_daemon_is_waited_for(daemon, client):
+    answers = []
+
+    def stop_for_a_while(conversation, request):
+        answers.append(1)
+        if len(answers) < 5:
+            return conversation.refuse(request, -32071, "stopping", "ask again")
+        batch(conversation, request)
+
+    daemon.handlers["batch.get"] = stop_for_a_while
+    assert next(client.stream(["cat"], 2)).k == 0 and len(answers) == 5

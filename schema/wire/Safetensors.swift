@@ -134,15 +134,20 @@ public enum Safetensors {
   /// - Throws: ``SchemaError/Code/badBody`` when anything in the header is broken, tensors overlap
   ///   or leave holes, or an element type is none of ``ElementType``.
   public static func decode(_ body: [UInt8]) throws(SchemaError) -> [String: BodyTensor] {
-    func refused(_ message: String) -> SchemaError { SchemaError(.badBody, "body: \(message)") }
-    guard body.count >= 8 else { throw refused("\(body.count) bytes; expected at least 8") }
-    let length = UInt64(littleEndianBytes: body[0..<8])
-    guard length >= 2, length <= UInt64(min(maximumHeaderBytes, body.count - 8)) else {
-      throw refused(
-        "header of \(length) bytes in a body of \(body.count); "
-          + "at most \(maximumHeaderBytes)")
+    try decode(beginning: body, totalBytes: body.count)
+  }
+
+  /// Reads where the tensors of a body lie from its first bytes: ``headerBytes(_:totalBytes:)`` of
+  /// them are enough.
+  ///
+  /// - Throws: as ``decode(_:)``.
+  public static func decode(
+    beginning body: [UInt8], totalBytes: Int
+  ) throws(SchemaError) -> [String: BodyTensor] {
+    let start = try headerBytes(body, totalBytes: totalBytes)
+    guard start <= body.count else {
+      throw refused("\(body.count) bytes of a header of \(start)")
     }
-    let start = 8 + Int(length)
     let entries = try parsed(body[8..<start], refused)
     var end = 0
     var result: [String: BodyTensor] = [:]
@@ -157,11 +162,11 @@ public enum Safetensors {
           "'\(name.prefix(64))' has the impossible shape \(entry.shape.prefix(8))")
       }
       guard entry.data_offsets.count == 2, entry.data_offsets[0] == end,
-        entry.data_offsets[1] == end + bytes, bytes <= body.count - start - end
+        entry.data_offsets[1] == end + bytes, bytes <= totalBytes - start - end
       else {
         throw refused(
           "'\(name.prefix(64))' \(entry.shape.prefix(8)) lies at \(entry.data_offsets.prefix(4)); expected \(end) to "
-            + "\(end + bytes) of \(body.count - start) bytes")
+            + "\(end + bytes) of \(totalBytes - start) bytes")
       }
       if !name.hasPrefix(paddingPrefix) {
         result[name] = BodyTensor(
@@ -169,10 +174,31 @@ public enum Safetensors {
       }
       end += bytes
     }
-    guard start + end == body.count else {
-      throw refused("\(body.count - start - end) bytes behind the last tensor")
+    guard start + end == totalBytes else {
+      throw refused("\(totalBytes - start - end) bytes behind the last tensor")
     }
     return result
+  }
+
+  /// Where the data of a body begins, from its first 8 bytes.
+  ///
+  /// - Throws: ``SchemaError/Code/badBody`` when the body is too short for its header.
+  public static func headerBytes(
+    _ beginning: [UInt8], totalBytes: Int
+  ) throws(SchemaError) -> Int {
+    guard beginning.count >= 8, totalBytes >= 8 else {
+      throw refused("\(min(beginning.count, totalBytes)) bytes; expected at least 8")
+    }
+    let length = UInt64(littleEndianBytes: beginning[0..<8])
+    guard length >= 2, length <= UInt64(min(maximumHeaderBytes, totalBytes - 8)) else {
+      throw refused(
+        "header of \(length) bytes in a body of \(totalBytes); at most \(maximumHeaderBytes)")
+    }
+    return 8 + Int(length)
+  }
+
+  private static func refused(_ message: String) -> SchemaError {
+    SchemaError(.badBody, "body: \(message)")
   }
 
   private struct Entry: Decodable {

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-// What Swift cannot call: the CMSG macros and SO_PEERCRED's struct.
+// What Swift cannot call: the CMSG macros, SO_PEERCRED's struct, sealed memfds.
 
 // Largest number of descriptors that one call sends or receives.
 #define GW_MAXIMUM_DESCRIPTORS 4
@@ -31,5 +31,18 @@ int gw_accept(int socket);
 
 // The peer's identity at connect time; 0 or -errno.
 int gw_peer(int socket, struct gw_peer_credentials *credentials);
+
+// Shared memory of `bytes`, its pages allocated, sealed against shrinking and growing; a
+// descriptor or -errno.
+int gw_shared_memory(size_t bytes);
+
+// 1 when the memory has exactly `bytes` and can neither shrink nor grow, 0 when not, or -errno.
+int gw_is_sealed(int memory, size_t bytes);
+
+// Maps the memory for reading and writing; NULL and `*error` when it cannot.
+void *gw_map(int memory, size_t bytes, int *error);
+
+// Makes the calling thread nicer to others, 0 to 19; 0 or -errno.
+int gw_lower_priority(int niceness);
 
 #endif

@@ -11,6 +11,11 @@ struct ConnectionOptions: ParsableArguments {
 
   /// Connects and greets.
   func connect(in console: Console) throws(ClientError) -> Connection {
-    try Connection(socketPath: socket ?? SocketPath.standard(environment: console.environment))
+    try Connection(socketPath: path(in: console))
+  }
+
+  /// The socket.
+  func path(in console: Console) -> String {
+    socket ?? SocketPath.standard(environment: console.environment)
   }
 }

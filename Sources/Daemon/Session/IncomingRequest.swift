@@ -24,7 +24,8 @@ struct IncomingRequest: Sendable {
     return WireFrame(json: try JSONText.encode(Response(id: id, result: result)), body: body)
   }
 
-  private func params<M: Method>(_ method: M.Type) throws -> M.Params {
+  /// Reads the parameters of a method, for one that writes its answer itself.
+  func params<M: Method>(_ method: M.Type) throws -> M.Params {
     do throws(SchemaError) {
       if let params = try JSONText.decode(RequestParams<M.Params>.self, from: json).params {
         return params

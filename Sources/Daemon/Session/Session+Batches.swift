@@ -1,56 +1,175 @@
-import Imaging
 import Schema
 import Store
+import Wire
 
 /// The batches of opened streams.
 extension Session {
-  func batchGet(_ params: BatchGet.Params, _ id: RequestID) async throws -> Answer<BatchGet> {
+  /// A batch that is written, and what is to be said of it.
+  private struct Batch {
+    let number: Int
+    let writer: BatchWriter
+    let items: [BatchItem]
+    var result: BatchGet.Result
+  }
+
+  /// Answers `batch.get`.
+  func batch(_ request: IncomingRequest) async throws -> OutgoingFrame {
+    let params = try request.params(BatchGet.self)
     let stream = try stream(params.stream)
     try inRange(params.k, 0...context.settings.limits.maximumBatchNumber, "k")
-    let drawn = try await draw(stream, params.k, id)
-    let (draws, ids) = (drawn.draws, drawn.ids)
-    let bytes = BatchBuilder.dataBytes(count: draws.count, side: stream.imageSize)
-    let (pool, context) = (context.pool, context)
-    let (items, body) = try await withRoom(for: bytes) {
-      try await inTurn {
-        try await withTaskExecutorPreference(pool) {
-          let items = try await Self.load(ids, draws, context)
-          return (items, await Self.body(stream, items))
-        }
-      }
-    }
-    let thinWait = Int(drawn.thinWait / .microseconds(1))
-    let result = BatchGet.Result(
-      k: params.k, token: drawn.token, prompts: items.map(\.info.prompt),
-      epochs: draws.map(\.epoch), thin: drawn.thin, waits: BatchWaits(thinUs: thinWait))
-    return (result, body)
-  }
-
-  /// Off the session's actor, so that one batch does not hold up the others.
-  private nonisolated static func body(
-    _ stream: OpenStream, _ items: [BatchBuilder.Item]
-  ) async -> [UInt8] {
-    BatchBuilder(stream).body(items)
-  }
-
-  /// Reads each triplet once, also when the batch holds it several times.
-  private nonisolated static func load(
-    _ ids: [TripletID], _ draws: [Draw], _ context: DaemonContext
-  ) async throws -> [BatchBuilder.Item] {
-    let unique = Array(Set(ids)).sorted()
-    let triplets = try await context.store.triplets(unique)
-    let positions = Dictionary(
-      uniqueKeysWithValues: unique.enumerated().map { ($1, $0) })
-    return zip(ids, draws).compactMap { id, draw in
-      positions[id].map { position in
-        let (info, image, masks) = triplets[position]
-        return BatchBuilder.Item(info: info, image: image, masks: masks, draw: draw)
-      }
+    switch stream.format.delivery {
+    case .inline: return try await inlineBatch(request, params, stream)
+    case .memfd: return try await sharedBatch(request, params, stream)
     }
   }
 
   func batchDone(_ params: BatchDone.Params) throws -> Empty {
     _ = try stream(params.stream)
+    let bytes = slots.done(
+      stream: params.stream, k: params.k, slot: params.slot,
+      isDiscarded: params.discard ?? false)
+    // The client's mapping keeps the memory of what it discards: the kernel counts it as its own.
+    context.slotLedger.release(bytes, user: connection.peer.user)
     return Empty()
+  }
+
+  // MARK: Delivery
+
+  private func inlineBatch(
+    _ request: IncomingRequest, _ params: BatchGet.Params, _ stream: OpenStream
+  ) async throws -> OutgoingFrame {
+    let size = BatchLayout.dataBytes(
+      stream.format, count: stream.plan.slots.count, side: stream.imageSize)
+    let drawn = try await draw(stream, params.k, request.id)
+    let asked = ContinuousClock.now
+    return try await withRoom(for: size) {
+      try await inTurn {
+        var batch = try await prepare(params.k, stream, drawn, asked)
+        let memory = PlainMemory(count: batch.writer.layout.body.totalBytes)
+        try await write(&batch, into: .plain(memory))
+        let response = Response(id: request.id, result: batch.result)
+        return OutgoingFrame(json: try JSONText.encode(response), memory: memory)
+      }
+    }
+  }
+
+  private func sharedBatch(
+    _ request: IncomingRequest, _ params: BatchGet.Params, _ stream: OpenStream
+  ) async throws -> OutgoingFrame {
+    guard await connection.speaksLines != true else {
+      throw DaemonError(
+        .framesRequired, "delivery 'memfd' sends descriptors; connect with frames instead of lines")
+    }
+    try slots.begin(stream: params.stream, limit: stream.format.slots)
+    defer { slots.end(stream: params.stream) }
+    let drawn = try await draw(stream, params.k, request.id)
+    let asked = ContinuousClock.now
+    return try await inTurn {
+      var batch = try await prepare(params.k, stream, drawn, asked)
+      let size = batch.writer.layout.body.totalBytes
+      let place = try await slot(of: params.stream, bytes: size)
+      do {
+        try await write(&batch, into: .shared(place.memory))
+        batch.result.slot = BatchSlot(
+          slot: place.number, capacityBytes: place.memory.capacityBytes, bytes: size,
+          descriptor: place.isNew)
+        let json = try JSONText.encode(Response(id: request.id, result: batch.result))
+        guard slots.give(place.number, k: params.k) else {
+          throw DaemonError(
+            .streamUnknown, "stream \(params.stream) was closed while batch \(params.k) was made")
+        }
+        return OutgoingFrame(json: json, shared: place.isNew ? [place.memory] : [])
+      } catch {
+        slots.takeBack(place.number)
+        throw error
+      }
+    }
+  }
+
+  /// A slot that is free, or a new one.
+  private func slot(of stream: Int, bytes: Int) async throws -> SlotTable.Place {
+    if let place = slots.takeFree(stream: stream, bytes: bytes) { return place }
+    let user = connection.peer.user
+    context.slotLedger.release(slots.dropFree(stream: stream, smallerThan: bytes), user: user)
+    let capacity = SlotTable.capacityBytes(for: bytes)
+    try context.slotLedger.reserve(capacity, user: user, connectionBytes: slots.totalBytes)
+    do {
+      let memory = try await withTaskExecutorPreference(context.pool) {
+        try await Self.makeMemory(capacity)
+      }
+      return slots.add(memory, stream: stream)
+    } catch {
+      context.slotLedger.release(capacity, user: user)
+      throw error
+    }
+  }
+
+  /// Off the session's actor: the kernel clears every page.
+  private nonisolated static func makeMemory(_ bytes: Int) async throws -> SharedMemory {
+    do throws(WireError) {
+      return try SharedMemory.create(capacityBytes: bytes)
+    } catch {
+      throw DaemonError(
+        .overQuota, "no shared memory for a slot: \(error.message)", retryAfterMilliseconds: 1000,
+        cause: error)
+    }
+  }
+
+  // MARK: Making
+
+  /// Finds out what a batch holds.
+  private func prepare(
+    _ number: Int, _ stream: OpenStream, _ drawn: DrawnBatch, _ asked: ContinuousClock.Instant
+  ) async throws -> Batch {
+    let began = ContinuousClock.now
+    let facts = try await context.store.facts(drawn.ids)
+    let (plan, format) = (stream.plan, stream.format)
+    let items = facts.enumerated().map { index, facts in
+      BatchItem(
+        facts: facts, category: drawn.draws[index].category,
+        probability: Float(drawn.probabilities[index]),
+        part: Augmentation(
+          format.augmentation, seed: plan.seed, batch: number, batchSize: plan.batchSize,
+          slot: plan.slots.lowerBound + index, width: facts.width, height: facts.height))
+    }
+    let writer = BatchWriter(format, side: stream.imageSize, rows: stream.rows, items: items)
+    let limit = context.settings.limits.maximumBatchBytes
+    guard writer.layout.body.totalBytes <= limit else {
+      throw DaemonError(
+        .invalidParams,
+        "batch \(number) takes \(writer.layout.body.totalBytes) bytes with all its objects; at "
+          + "most \(limit): ask for fewer triplets")
+    }
+    let result = BatchGet.Result(
+      k: number, token: drawn.token, prompts: format.givesPrompts ? facts.map(\.prompt) : [],
+      epochs: drawn.draws.map(\.epoch), thin: drawn.thin,
+      waits: BatchWaits(
+        thinUs: drawn.thinWait.microseconds, quotaUs: (began - asked).microseconds,
+        diskUs: (ContinuousClock.now - began).microseconds))
+    return Batch(number: number, writer: writer, items: items, result: result)
+  }
+
+  /// Reads and decodes on all cores, straight to where the batch will lie.
+  private func write(_ batch: inout Batch, into memory: BatchMemory) async throws {
+    let began = ContinuousClock.now
+    let writer = batch.writer
+    // Safe: `memory` has the bytes of the layout, lives until the closures have run, and nobody
+    // else writes to it.
+    unsafe writer.writeFacts(into: memory.bytes)
+    let outcome = await context.decoders.perform(writer.count) {
+      (index, tools) throws(StoreError) in
+      try unsafe writer.write(index, with: tools, into: memory.bytes)
+    }
+    if let (index, error) = outcome.failure {
+      if error.code == .corrupt {
+        await context.store.setAside(batch.items[index].facts.triplet)
+      }
+      throw error
+    }
+    // Of the time that has passed, the threads' reading together took its part.
+    let passed = (ContinuousClock.now - began).microseconds
+    let disk = min(passed, outcome.diskNanoseconds / 1000 / context.decoders.width)
+    batch.result.waits.diskUs += disk
+    batch.result.waits.decodeUs = passed - disk
   }
 }

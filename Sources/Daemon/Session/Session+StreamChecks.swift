@@ -9,10 +9,6 @@ extension Session {
     guard given.filter(\.self).count == 1 else {
       throw DaemonError(.invalidParams, "give one of 'categories', 'split' and 'all'")
     }
-    if let delivery = params.delivery, delivery != "inline" {
-      throw DaemonError(
-        .unsupported, "delivery '\(delivery.prefix(32))' is not offered; this daemon has: inline")
-    }
     if let store = params.store, store != context.store.uuid {
       throw DaemonError(
         .snapshotGone, "the token is of store \(store.prefix(36)), this is \(context.store.uuid)")

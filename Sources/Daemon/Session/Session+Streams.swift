@@ -2,17 +2,19 @@ import Synchronization
 import Foundation
 import Schema
 import Store
+import Wire
 
 /// Requests that open and close streams.
 extension Session {
   func streamOpen(_ params: StreamOpen.Params, _ id: RequestID) async throws -> StreamOpen.Result {
     try hasRoomForStream()
     try check(params)
+    let format = try BatchFormat(params, context.settings.limits)
     let names = try await categories(params)
     let before = try stocks(names)
     if params.snapshot == nil { try await fillThin(params, names, id) }
     let view = try await context.store.view(names, at: params.snapshot)
-    let stream = try await open(params, view)
+    let stream = try await open(params, format, view)
     // Others may have been opened meanwhile.
     try hasRoomForStream()
     lastStream += 1
@@ -65,14 +67,16 @@ extension Session {
 
   // MARK: Opening
 
-  private func open(_ params: StreamOpen.Params, _ view: SnapshotView) async throws -> OpenStream {
+  private func open(
+    _ params: StreamOpen.Params, _ format: BatchFormat, _ view: SnapshotView
+  ) async throws -> OpenStream {
     try hasEnough(params, view)
     let plan = try BatchPlan(
       batchSize: params.batchSize, categories: view.categories.map { ($0.name, $0.count) },
       selection: selection(params, view.categories.map(\.name)), seed: params.seed ?? 0,
       rank: params.rank ?? 0, world: params.world ?? 1, limits: context.settings.limits)
     let side = try await side(params, view)
-    let bytes = BatchBuilder.dataBytes(count: plan.slots.count, side: side)
+    let bytes = BatchLayout.dataBytes(format, count: plan.slots.count, side: side)
     let limit = context.settings.limits.maximumBatchBytes
     guard bytes + Safetensors.maximumHeaderBytes <= limit else {
       throw DaemonError(
@@ -82,6 +86,7 @@ extension Session {
     }
     return OpenStream(
       params: params, view: view, plan: plan, imageSize: side, store: context.store.uuid,
+      format: format, rows: context.store.rows(of: view.categories.map(\.name)),
       followed: try await followed(params, plan, view, side),
       bound: params.maximumDraws.map { DrawBound($0, categories: plan.categories.count) })
   }
@@ -154,7 +159,8 @@ extension Session {
       batchSize: stream.plan.slots.count, imageSize: stream.imageSize,
       epochBatches: stream.plan.epochBatchCount, plan: stream.fingerprint,
       filled: Dictionary(uniqueKeysWithValues: filled),
-      shares: stream.plan.shares)
+      delivery: stream.format.delivery.rawValue, tensors: stream.format.tensors,
+      layout: stream.format.layout, slots: stream.format.slots, shares: stream.plan.shares)
   }
 
   // MARK: Closing
@@ -162,6 +168,7 @@ extension Session {
   func streamClose(_ params: StreamClose.Params) throws -> Empty {
     _ = try stream(params.stream)
     streams[params.stream] = nil
+    context.slotLedger.release(slots.close(stream: params.stream), user: connection.peer.user)
     context.figures.streamCount.withLock { $0 -= 1 }
     return Empty()
   }

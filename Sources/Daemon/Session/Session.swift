@@ -18,7 +18,7 @@ actor Session {
 
   let number: Int
   let context: DaemonContext
-  private let connection: Connection
+  let connection: Connection
   private var clientName: String?
   private var running: [Int: Task<Void, Never>] = [:]
   private var nextTask = 1
@@ -29,6 +29,8 @@ actor Session {
   var streams: [Int: OpenStream] = [:]
   /// The number of the last stream.
   var lastStream = 0
+  /// Shared memory that this client has, or may soon have.
+  var slots = SlotTable()
   /// The last batch that is being made; the next one waits for it.
   private var lastTurn: Task<Void, Never>?
 
@@ -88,6 +90,7 @@ actor Session {
     for task in Array(running.values) { await task.value }
     context.figures.streamCount.withLock { $0 -= streams.count }
     streams = [:]
+    context.slotLedger.release(slots.closeAll(), user: connection.peer.user)
     let leases = context.leases.remove(session: number)
     guard !leases.isEmpty else { return }
     do {
@@ -134,9 +137,14 @@ actor Session {
       await send(error: error, id: id)
       return false
     }
+    let request = IncomingRequest(id: id, method: head.method, json: json, body: body)
+    if head.method == BatchDone.name {
+      // Before the next request is read: that one may need what this one gives back.
+      await answer(request)
+      return false
+    }
     let number = nextTask
     nextTask += 1
-    let request = IncomingRequest(id: id, method: head.method, json: json, body: body)
     running[number] = Task {
       await self.answer(request)
       self.running[number] = nil
@@ -147,9 +155,13 @@ actor Session {
 
   private func answer(_ request: IncomingRequest) async {
     do {
-      let frame = try await dispatch(request)
+      try await admit(request)
+      let reply =
+        request.method == BatchGet.name
+        ? try await batch(request) : OutgoingFrame(try await dispatch(request))
+      let frame = reply.frame
       let linesOnly = await connection.speaksLines == true
-      guard frame.body.isEmpty || !linesOnly else {
+      guard !reply.hasBody || !linesOnly else {
         throw DaemonError(
           .framesRequired,
           "the answer to '\(request.method)' has a body; connect with frames instead of lines")
@@ -161,7 +173,7 @@ actor Session {
           "the answer to '\(request.method)' would have \(frame.json.count) bytes of JSON; at most "
             + "\(limit): ask for fewer things at a time")
       }
-      await connection.send(frame)
+      await connection.send(reply)
     } catch {
       let failure = DaemonError(any: error)
       if failure.word == .internalError {
@@ -172,7 +184,7 @@ actor Session {
     }
   }
 
-  private func dispatch(_ request: IncomingRequest) async throws -> WireFrame {
+  private func admit(_ request: IncomingRequest) async throws(DaemonError) {
     let isLine = await connection.speaksLines == true
     guard clientName != nil || isLine || request.method == Hello.name else {
       throw DaemonError(
@@ -181,6 +193,9 @@ actor Session {
     guard !context.signal.isStopping else {
       throw DaemonError(.stopping, "the daemon is stopping", retryAfterMilliseconds: 1000)
     }
+  }
+
+  private func dispatch(_ request: IncomingRequest) async throws -> WireFrame {
     switch request.method {
     case Hello.name: return try await request.answer(Hello.self) { try hello($0) }
     case Ping.name: return try await request.answer(Ping.self) { _ in Empty() }
@@ -205,10 +220,6 @@ actor Session {
       return try await request.answer(WorkRelease.self) { try await release($0) }
     case StreamOpen.name:
       return try await request.answer(StreamOpen.self) { try await streamOpen($0, request.id) }
-    case BatchGet.name:
-      return try await request.answerWithBody(BatchGet.self) {
-        try await batchGet($0, request.id)
-      }
     case BatchDone.name: return try await request.answer(BatchDone.self) { try batchDone($0) }
     case StreamClose.name: return try await request.answer(StreamClose.self) { try streamClose($0) }
     default:
@@ -225,7 +236,7 @@ actor Session {
         "the client speaks protocols \(params.protocols), this daemon "
           + "\(Methods.protocolVersions); update the older of the two")
     }
-    let offered = ["inline"]
+    let offered = BatchFormat.Delivery.allCases.map(\.rawValue)
     if let missing = (params.requires ?? []).first(where: { !offered.contains($0) }) {
       throw DaemonError(
         .unsupported, "the client requires '\(missing.prefix(64))'; this daemon offers \(offered)")
@@ -278,7 +289,7 @@ actor Session {
     let note = Request(
       id: nil, method: Methods.progressName, params: JobProgress(request: id, jobs: jobs))
     do throws(SchemaError) {
-      await connection.send(WireFrame(json: try JSONText.encode(note)))
+      await connection.send(OutgoingFrame(WireFrame(json: try JSONText.encode(note))))
     } catch {
       context.logger.error("a progress report failed", metadata: ["error": "\(error)"])
     }
@@ -287,7 +298,7 @@ actor Session {
   private func send(error: DaemonError, id: RequestID?, thenClose: Bool = false) async {
     do throws(SchemaError) {
       let json = try JSONText.encode(ErrorResponse(id: id, error: error.object))
-      await connection.send(WireFrame(json: json), thenClose: thenClose)
+      await connection.send(OutgoingFrame(WireFrame(json: json)), thenClose: thenClose)
     } catch {
       context.logger.error("an error was not sent", metadata: ["error": "\(error)"])
     }

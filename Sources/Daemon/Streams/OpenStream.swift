@@ -13,6 +13,10 @@ struct OpenStream: Sendable {
   let imageSize: Int
   /// The UUID of the store.
   let store: String
+  /// How its batches look and travel.
+  let format: BatchFormat
+  /// The catalog's row of each of its categories.
+  let rows: [Int64?]
   /// How far its lists have grown; nil for a stream that does not follow its store.
   let followed: FollowedOrders?
   /// How often it draws a triplet of a thin category; nil for as often as it likes.

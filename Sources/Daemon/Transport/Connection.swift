@@ -48,7 +48,7 @@ actor Connection {
   private var isReadOver = false
   /// Messages that were handed on and are not yet dealt with, and their bytes.
   private var inFlight = (messages: 0, bytes: 0)
-  private var outgoing: [ArraySlice<UInt8>] = []
+  private var outgoing: [OutgoingBytes] = []
   private var outgoingBytes = 0
   private var lastProgress = ContinuousClock.now
   private var isClosed = false
@@ -91,14 +91,13 @@ actor Connection {
   }
 
   /// Sends a frame, or its JSON as a line.
-  func send(_ frame: WireFrame, thenClose: Bool = false) {
+  func send(_ frame: OutgoingFrame, thenClose: Bool = false) {
     guard !isClosed, !closesWhenSent else { return }
     closesWhenSent = thenClose
     if speaksLines == true {
-      enqueue(frame.json + [UInt8(ascii: "\n")])
+      enqueue(OutgoingBytes(frame.frame.json + [UInt8(ascii: "\n")]))
     } else {
-      enqueue(frame.header + frame.json)
-      if !frame.body.isEmpty { enqueue(frame.body) }
+      frame.pieces.forEach(enqueue)
     }
     writable()
   }
@@ -217,9 +216,9 @@ actor Connection {
     events.yield(.broken(error))
   }
 
-  private func enqueue(_ bytes: [UInt8]) {
+  private func enqueue(_ bytes: OutgoingBytes) {
     if outgoing.isEmpty { lastProgress = .now }
-    outgoing.append(bytes[...])
+    outgoing.append(bytes)
     outgoingBytes += bytes.count
     updateReading()
   }
@@ -228,14 +227,14 @@ actor Connection {
     guard !isClosed else { return }
     do throws(WireError) {
       while let first = outgoing.first {
-        let sent = try socket.send(first)
+        let sent = try first.send(over: socket)
         guard sent > 0 else { return waitUntilWritable() }
         lastProgress = .now
         outgoingBytes -= sent
         if sent == first.count {
           outgoing.removeFirst()
         } else {
-          outgoing[0] = first.dropFirst(sent)
+          outgoing[0].drop(sent)
         }
       }
       writeSource?.cancel()

@@ -134,7 +134,7 @@ private func maskInfo(_ row: Row) throws -> MaskInfo {
     pixelCount: row["pixel_count"])
 }
 
-private func blobPlace(_ row: Row, _ kind: PackLayout.Kind, ordinal: Int) throws -> BlobPlace {
+func blobPlace(_ row: Row, _ kind: PackLayout.Kind, ordinal: Int) throws -> BlobPlace {
   let number: Int = row["codec"]
   guard let codec = UInt8(exactly: number).flatMap(PackLayout.Codec.init(rawValue:)) else {
     throw StoreError(

@@ -62,6 +62,25 @@ final class PosixFile: Sendable {
     return bytes
   }
 
+  /// Fills `buffer` from `offset`; answers how many bytes there were, fewer only at the end.
+  func read(
+    at offset: Int, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(StoreError) -> Int {
+    var filled = 0
+    let count = buffer.count
+    while filled < count {
+      // Safe: each read stays within the buffer.
+      let result = unsafe pread(
+        descriptor, buffer.baseAddress?.advanced(by: filled), count - filled,
+        off_t(offset + filled))
+      if result < 0, errno == EINTR { continue }
+      guard result >= 0 else { throw StoreError.system("pread", path, errno: errno) }
+      if result == 0 { break }
+      filled += result
+    }
+    return filled
+  }
+
   /// Writes all of `bytes` at `offset`.
   func write(_ bytes: [UInt8], at offset: Int) throws(StoreError) {
     var written = 0
