@@ -96,7 +96,7 @@ import Synchronization
     let bytes = capacity * MemoryLayout<UInt32>.stride
     let rounded = (bytes + hugePageBytes - 1) / hugePageBytes * hugePageBytes
     let size = bytes < hugePageBytes / 2 ? bytes : rounded
-    let memory = unsafe UnsafeMutableRawPointer.allocate(
+    let memory = UnsafeMutableRawPointer.allocate(
       byteCount: size, alignment: size < hugePageBytes ? 16 : hugePageBytes)
     // Advice: where it is not taken, nothing but the speed is different.
     if size >= hugePageBytes { _ = unsafe madvise(memory, size, MADV_HUGEPAGE) }
