@@ -4,8 +4,9 @@ import time
 
 import numpy as np
 
-from groundwell import Mask, Provenance
 from harness import OWN_ENGINE
+
+from groundwell import Mask, Provenance
 
 CATEGORIES = {"cat": 1, "dog": 1, "bird": 1, "car": 1}
 
