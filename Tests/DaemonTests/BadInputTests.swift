@@ -186,7 +186,8 @@ import Wire
       "batch_size is 0; expected 1 to 4096")
     try expect(
       StreamOpen.self, .init(all: true, batchSize: 4, policy: "loud"), .unsupported,
-      "policy 'loud' is not offered; this daemon has: balanced")
+      "policy 'loud' is not offered; this daemon has: balanced, natural, weights, repeat-factor, "
+        + "mixture")
     try expect(
       StreamOpen.self, .init(all: true, batchSize: 4, delivery: "pigeon"), .unsupported,
       "delivery 'pigeon' is not offered; this daemon has: inline")
