@@ -11,8 +11,8 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels show-codec show-serve show-draw show-forks examples \
-  show-limit show-fairness
+  show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
+  fuzz-codec show-draw show-forks examples show-limit show-fairness
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -101,6 +101,12 @@ show-codec: build $(CODEC) ## Sizes and speeds of image codecs on photographs an
 	@dpkg-query -W libzstd-dev >/dev/null 2>&1 || { echo "show-codec: install libzstd-dev" >&2; exit 1; }
 	$(CODEC) Benchmarks/show_codec.py --bin $(BIN)
 
+fuzz-codec: ## 60,000 damaged blobs under the address sanitizer
+	@mkdir -p .build
+	clang -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	  Benchmarks/codec/fuzz.c Sources/CCodec/*.c -llz4 -o .build/fuzz-codec 2>/dev/null
+	.build/fuzz-codec 1 30000
+
 show-serve: build ## Balanced batches per second against other loaders (installs them once)
 	@test -s .venv-serve/peers.txt || Benchmarks/serve/setup.sh
 	.venv-serve/bin/python Benchmarks/show_serve.py --bin $(BIN)
@@ -124,17 +130,28 @@ pretrain: build .venv-pretrain/bin/python ## Trains the stickers model, or goes 
 pretrain-small: build .venv-pretrain/bin/python ## A minute's training of a tiny model: all stages, exact resume
 	$(PRETRAIN) -m pretrain.smoke --bin $(BIN)
 
+# The model that ships, unless MODEL names another; RUN_THREADS for judges and runtime.
+MODEL ?= Sources/Generator/Resources/stickers
+RUN_THREADS ?= 2
+show-stickers: build .venv-pretrain/bin/python ## Judges the shipped model, drawn by the Swift runtime, against its bounds
+	$(PRETRAIN) -m pretrain.evaluate $(MODEL) --bin $(BIN) --runtime $(BIN)/groundwell-generator \
+	  --threads $(RUN_THREADS) --out $(OUT)/evaluation
+
+show-samplers: build .venv-pretrain/bin/python ## Every sampler on the shipped weights against diffusers, pixel by pixel
+	$(PRETRAIN) Benchmarks/show_samplers.py --bin $(BIN) --model $(MODEL)
+
 show-limit: build ## Bytes delivered per second against decoding alone and memcpy, at least 0.7 of the smaller
 	$(PYTHON) Benchmarks/show_limit.py --bin $(BIN)
 
 show-fairness: build ## A fast client beside one that holds on to its batches loses less than 5 %
 	$(PYTHON) Benchmarks/show_fairness.py --bin $(BIN)
 
-install: build ## Installs the programs and their sprites under PREFIX (/usr/local)
+install: build ## Installs the programs, their sprites and their model under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
 	install -m 755 $(BIN)/groundwelld $(BIN)/groundwell $(BIN)/groundwell-generator \
 	  $(DESTDIR)$(PREFIX)/bin/
-	cp -r Sources/Generator/Resources/sprites $(DESTDIR)$(PREFIX)/share/groundwell/
+	cp -r Sources/Generator/Resources/sprites Sources/Generator/Resources/stickers \
+	  $(DESTDIR)$(PREFIX)/share/groundwell/
 
 uninstall: ## Removes what install put under PREFIX
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,groundwelld groundwell groundwell-generator)

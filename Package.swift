@@ -49,7 +49,7 @@ let package = Package(
         "Schema", "Wire", "Imaging", "COpenBLAS", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      resources: [.copy("Resources/sprites")], swiftSettings: strict),
+      resources: [.copy("Resources/sprites"), .copy("Resources/stickers")], swiftSettings: strict),
     .executableTarget(
       name: "Daemon",
       dependencies: [

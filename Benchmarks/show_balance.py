@@ -227,7 +227,11 @@ def main() -> None:
         for case in cases:
             rule += case.broken(wire, ids, options.batches)
             ranks += case.split(wire, case.choose.randrange(options.batches))
-        clients = [p for case in cases[: options.clients] for p in killed_client(case, daemon.socket)]
+        clients = [
+            problem
+            for case in cases[: options.clients]
+            for problem in killed_client(case, daemon.socket)
+        ]
         # The store grows and its daemon dies; the snapshots stay.
         fill(client, {name: count + 5 for name, count in stocks.items()}, SIDE)
         wire.close()

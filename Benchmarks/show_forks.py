@@ -166,7 +166,8 @@ def check_loaders(daemon: Daemon, method: str) -> tuple[int, int]:
         lines = [json.loads(line) for line in text.splitlines()]
         for line in lines:
             print(
-                f"  {method:<11} parent {'holds a batch' if line['holds'] else 'read nothing ':<13} "
+                f"  {method:<11} "
+                f"parent {'holds a batch' if line['holds'] else 'read nothing':<13} "
                 f"{'persistent' if line['persistent'] else 'new workers':<11} "
                 f"{line['seconds']:>6.2f} s  {line['wrong']} wrong",
                 flush=True,

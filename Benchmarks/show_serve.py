@@ -1,6 +1,6 @@
 """Balanced batches per second as torch tensors, against other loaders in the same run.
 
-    python Benchmarks/show_serve.py --bin FOLDER [--data FOLDER] [--rounds 5] [--seconds 1.5] [--sides 512,64] [--only WORDS]
+    python Benchmarks/show_serve.py --bin FOLDER [--data FOLDER] [--rounds 5] [--seconds 1.5] [--sides 512,64] [--only WORDS] [--share 1]
 
 Run with the environment of Benchmarks/serve/setup.sh. The data sets and every loader's store are made on first use and
 kept. Loaders stay in processes of their own on the same two cores and take turns, so that a busy machine slows
@@ -118,9 +118,9 @@ class Loader:
                 self.process.wait()
 
 
-def measure(peers, folder, side, arguments):
-    """Loaders of one data set that ran, in order of speed."""
-    data.make(folder, side, data.SETS[side])
+def measure(peers, folder, side, count, arguments):
+    """All loaders of one data set, those that ran with their figures."""
+    data.make(folder, side, count)
     loaders = []
     for peer in peers:
         loader = Loader(peer, folder, side, arguments.bin)
@@ -148,14 +148,14 @@ def measure(peers, folder, side, arguments):
     return loaders
 
 
-def table(loaders, side):
-    print(f"\n{data.SETS[side]} pictures of {side}x{side} with label maps, batches of {data.BATCH[side]}\n")
+def table(loaders, side, count):
+    print(f"\n{count} pictures of {side}x{side} with label maps, batches of {data.BATCH[side]}\n")
     print("| loader | samples/s | lowest to highest | first batch, s | new iterator, s | bytes a sample | memory, GB |")
     print("|---|---|---|---|---|---|---|")
     for loader in sorted((l for l in loaders if l.rates), key=rate, reverse=True):
         low, high = min(loader.rates), max(loader.rates)
         print(f"| {loader.peer.name} | {rate(loader):,.0f} | {low:,.0f} to {high:,.0f} | {loader.cold:.1f} | "
-              f"{statistics.median(loader.firsts):.2f} | {loader.bytes / data.SETS[side]:,.0f} | "
+              f"{statistics.median(loader.firsts):.2f} | {loader.bytes / count:,.0f} | "
               f"{loader.peak[0] / 1e9:.2f} ({loader.peak[1] / 1e9:.2f}) |")
     for loader in loaders:
         if loader.error:
@@ -188,6 +188,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--sides", default="512,64")
+    parser.add_argument("--share", type=float, default=1.0, help="of the pictures, for a quick look")
     parser.add_argument("--only", default="", help="comma-separated words; loaders whose names hold none are left out")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, CORES & os.sched_getaffinity(0) or os.sched_getaffinity(0))
@@ -199,8 +200,9 @@ def main():
             print(line)
     results = []
     for side in map(int, arguments.sides.split(",")):
-        loaders = measure(peers, pathlib.Path(arguments.data) / str(side), side, arguments)
-        table(loaders, side)
+        count = max(int(data.SETS[side] * arguments.share), 2 * data.CATEGORIES)
+        loaders = measure(peers, pathlib.Path(arguments.data) / f"{side}-{count}", side, count, arguments)
+        table(loaders, side, count)
         rates = {loader.peer.name: rate(loader) for loader in loaders if loader.rates}
         png = [rate(loader) for loader in loaders if loader.rates and loader.peer.has_png]
         results += ratios(rates, png, side)

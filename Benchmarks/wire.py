@@ -58,4 +58,5 @@ def integers(body: bytes, name: str) -> list[int]:
     entry = json.loads(body[8 : 8 + length])[name]
     start, end = (8 + length + offset for offset in entry["data_offsets"])
     letter = {"I32": "i", "I64": "q"}[entry["dtype"]]
-    return list(struct.unpack(f"<{(end - start) // struct.calcsize(letter)}{letter}", body[start:end]))
+    count = (end - start) // struct.calcsize(letter)
+    return list(struct.unpack(f"<{count}{letter}", body[start:end]))

@@ -33,6 +33,10 @@ class Peer:
     def build(self, arrays, store):
         """Writes the store of a data set; nothing by default."""
 
+    def size(self, arrays, store):
+        """Bytes on disk; blocks, because LMDB's files have holes."""
+        return sum(path.stat().st_blocks * 512 for path in store.rglob("*") if path.is_file())
+
     def batches(self, arrays, store, batch):
         """An iterator without an end."""
         raise NotImplementedError

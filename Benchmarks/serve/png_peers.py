@@ -75,6 +75,15 @@ class WebDataset(Peer):
         return iter(loader)
 
 
+def without_torchvision():
+    """Lets `streaming` be imported: its classes for named collections want torchvision, its readers do not."""
+    import sys
+    import types
+
+    for name in ("multimodal", "text", "vision"):
+        sys.modules.setdefault(f"streaming.{name}", types.ModuleType(f"streaming.{name}"))
+
+
 class Streaming(Peer):
     """MosaicML Streaming, MDS shards with PNG columns, one stream for each category so that it balances."""
 
@@ -83,6 +92,7 @@ class Streaming(Peer):
     has_png = True
 
     def build(self, arrays, store):
+        without_torchvision()
         from streaming import MDSWriter
 
         columns = {"image": "bytes", "labels": "bytes"}
@@ -93,6 +103,8 @@ class Streaming(Peer):
 
     def batches(self, arrays, store, batch):
         import torch
+
+        without_torchvision()
         from streaming import Stream, StreamingDataset
         from streaming.base.util import clean_stale_shared_memory
 

@@ -17,6 +17,9 @@ class Gather(Peer):
 
     store = "gather"
 
+    def size(self, arrays, store):
+        return arrays.images.nbytes + arrays.labels.nbytes
+
     def batches(self, arrays, store, batch):
         order = BalancedOrder(arrays.category, 3)
         while True:
@@ -150,7 +153,7 @@ class Groundwell(Peer):
                 name = f"category {category}"
                 while left:
                     counts = client.counts()
-                    have = counts[name].count if name in counts else 0
+                    have = counts[name].stock if name in counts else 0
                     client.backfill({name: have + len(left)}, engine="photographs", image_size=arrays.side, companions=False)
                     while left and (items := client.lease("harness", ["photographs"], min(64, len(left)))):
                         for item in items:
@@ -177,8 +180,8 @@ class Groundwell(Peer):
 
     def close(self):
         if self.daemon:
-            (self.daemon.folder / "store").unlink(missing_ok=True) if self.daemon.stop() == 0 else None
-            self.daemon.remove()
+            self.daemon.stop()
+            self.daemon.remove()  # the link to the store, not the store
             self.daemon = None
 
 

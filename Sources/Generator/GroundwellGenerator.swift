@@ -10,7 +10,7 @@ package struct GroundwellGenerator: ParsableCommand {
     version: "groundwell-generator \(Release.version)",
     subcommands: [
       WorkCommand.self, ScenesCommand.self, CategoriesCommand.self, BenchScenesCommand.self,
-      SampleCommand.self, InspectCommand.self, BenchCommand.self,
+      SampleCommand.self, AutoencodeCommand.self, InspectCommand.self, BenchCommand.self,
     ])
 
   package init() {}

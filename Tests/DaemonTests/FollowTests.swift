@@ -164,7 +164,9 @@ import Wire
 
   @Test("a triplet that is set aside does not move those behind it")
   func followsAfterDamage() throws {
-    let open = try client.call(StreamOpen.self, params()).result
+    var params = try params()
+    params.imageSize = 16
+    let open = try client.call(StreamOpen.self, params).result
     let before = try triplets(open.stream, 0..<3)
     #expect(daemon.stop() == 0)
     // The second record of the pack is the first triplet's mask.
@@ -177,13 +179,23 @@ import Wire
     #expect(second.refusal(TripletGet.self, .init(triplet: 1))?.word == .tripletCorrupt)
     try second.order("cat", 6)
     _ = try second.work()
-    var again = try params()
+    var again = params
     (again.snapshot, again.edges) = (open.token.snapshot, ["cat": [[0, 4]], "dog": [[0, 2]]])
     let reopened = try second.call(StreamOpen.self, again).result
     #expect(reopened.plan == open.plan)
     for number in 0..<2 where !before[number].contains(1) {
       #expect(try triplets(reopened.stream, number..<(number + 1), second) == [before[number]])
     }
+    // The damaged one keeps its place in the list, those stored since come behind.
+    let later = (2..<9).compactMap { number -> [Int]? in
+      do {
+        return try triplets(reopened.stream, number..<(number + 1), second).first
+      } catch {
+        return nil
+      }
+    }
+    #expect((1..<7).contains(later.count))
+    #expect(later.joined().contains { $0 > 6 })
   }
 
   @Test("a thin category is drawn maximum_draws times before its stream asks for more")

@@ -155,7 +155,7 @@ import Testing
   func findsSprites() throws {
     let folder = try Folder()
     func find(_ option: String?, _ environment: [String: String]) throws(GeneratorError) -> String {
-      try SpriteLocation.find(
+      try ShareLocation.sprites(
         option: option, environment: environment, programFolder: folder.path + "/bin")
     }
     #expect(try find("mine", [:]) == "mine")

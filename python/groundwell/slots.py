@@ -157,7 +157,7 @@ def _give_back(lending: Lending) -> None:
 def _map(descriptor: int, capacity: int) -> mmap.mmap:
     """Maps a memfd for reading and writing, and closes the descriptor."""
     try:
-        # Without the seal the daemon could shorten the file, and touching it would end this process.
+        # Unsealed, the file could be shortened, and touching it would end this process.
         if not fcntl.fcntl(descriptor, _GET_SEALS) & _SEAL_SHRINK:
             raise _bad("a slot that is not sealed against shrinking")
         size = os.fstat(descriptor).st_size

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -62,14 +64,62 @@ def drawn_by_diffusers(parts: sampling.Parts, steps: int, guidance: float) -> Dr
     return lambda seeds, prompts: parts.images(prompts, seeds[0], steps, guidance)
 
 
-def drawn_elsewhere(folder: Path, device: str) -> Draw:
-    """Reads ``SEED.png``, drawn by another program from ``prompts.tsv``."""
+class Runtime:
+    """``groundwell-generator``: the runtime that users draw with."""
 
-    def read(seeds: list[int], prompts: list[str]) -> Tensor:
-        images = [np.asarray(Image.open(folder / f"{seed}.png").convert("RGB")) for seed in seeds]
-        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous().to(device)
+    def __init__(self, program: Path, model: Path, folder: Path, threads: int) -> None:
+        self._program, self._model, self._folder = program, model, folder
+        self._threads = str(threads)
 
-    return read
+    def draw(self, steps: int, guidance: float) -> Draw:
+        """Draws with ``sample``, from a table of seeds and prompts."""
+
+        def images(seeds: list[int], prompts: list[str]) -> Tensor:
+            folder = self._emptied("samples")
+            table = write_prompts(folder.with_suffix(".tsv"), seeds, prompts)
+            self._run(
+                "sample", "--prompt-table", str(table), "--out", str(folder),
+                "--steps", str(steps), "--guidance", str(guidance), "--batch", "16",
+            )  # fmt: skip
+            return read_images([folder / f"{seed}.png" for seed in seeds])
+
+        return images
+
+    def psnr(self, scenes: Scenes) -> float:
+        """What ``autoencode`` says of scenes, in dB."""
+        folder = self._emptied("scenes")
+        paths = [folder / f"{row}.png" for row in range(len(scenes))]
+        for path, image in zip(paths, scenes.image):
+            Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(path)
+        answer = self._run("autoencode", "--json", *(str(path) for path in paths))
+        return float(json.loads(answer)["mean"])
+
+    def _emptied(self, name: str) -> Path:
+        folder = self._folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def _run(self, command: str, *arguments: str) -> str:
+        words = [str(self._program), command, "--model", str(self._model)]
+        words += ["--threads", self._threads, *arguments]
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode:
+            raise OSError(f"{self._program.name} {command}: {done.stderr.strip()}")
+        return done.stdout
+
+
+def write_prompts(path: Path, seeds: list[int], prompts: list[str]) -> Path:
+    """One line for each image: its seed, a tab, its prompt."""
+    rows = "".join(f"{seed}\t{prompt}\n" for seed, prompt in zip(seeds, prompts))
+    path.write_text(rows, "utf-8")
+    return path
+
+
+def read_images(paths: list[Path]) -> Tensor:
+    """``uint8 [n, 3, s, s]``."""
+    images = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
 
 
 def one_object_samples(draw: Draw, categories: list[str], each: int) -> Samples:
@@ -98,19 +148,6 @@ def _drawn(
         for i, entry in enumerate(asked)
     ]
     return Samples(draw(list(range(seed, seed + len(asked))), prompts), asked, prompts)
-
-
-def write_prompts(path: Path, categories: list[str], each: int, pairs: int) -> None:
-    """One line for each image that an evaluation looks at: its seed, a tab, its prompt."""
-    lines: list[str] = []
-
-    def note(seeds: list[int], prompts: list[str]) -> Tensor:
-        lines.extend(f"{seed}\t{prompt}" for seed, prompt in zip(seeds, prompts))
-        return torch.empty(0)
-
-    one_object_samples(note, categories, each)
-    two_object_samples(note, categories, pairs)
-    path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def one_object_figures(
@@ -224,8 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bin", type=Path, required=True, help="folder with groundwelld")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="training folder, to look for nearest scenes in")
-    parser.add_argument("--images", type=Path, help="judge SEED.png of this folder instead")
-    parser.add_argument("--prompts", type=Path, help="write what --images has to hold, and stop")
+    parser.add_argument("--runtime", type=Path, help="groundwell-generator, to draw with")
     parser.add_argument("--each", type=int, default=8, help="samples of each category")
     parser.add_argument("--pairs", type=int, default=96, help="samples of two objects")
     parser.add_argument("--steps", type=int, default=25)
@@ -251,13 +287,14 @@ def main() -> int:
         print(f"{time.monotonic() - started:7.0f} s  {text}", file=sys.stderr, flush=True)
 
     categories = (options.model / "categories.txt").read_text("utf-8").split("\n")[:-1]
-    if options.prompts:
-        write_prompts(options.prompts, categories, options.each, options.pairs)
-        return 0
     parts = sampling.Parts.load(options.model, device)
     draw = drawn_by_diffusers(parts, options.steps, options.guidance)
-    if options.images:
-        draw = drawn_elsewhere(options.images, device)
+    runtime = None
+    if options.runtime:
+        runtime = Runtime(
+            options.runtime.resolve(), options.model.resolve(), out / "runtime", options.threads
+        )
+        draw = runtime.draw(options.steps, options.guidance)
     size = parts.vae.config.sample_size
     held: dict[str, Scenes] = {}
 
@@ -288,7 +325,9 @@ def main() -> int:
         "classifier_accuracy": judges.classifier_accuracy,
         "segmenter_accuracy": judges.segmenter_accuracy,
         "both_present_in_scenes": judges.both_present_in_scenes,
-        "autoencoder_psnr": _autoencoder_psnr(parts, held_out(), device),
+        "autoencoder_psnr": (
+            runtime.psnr(held_out()) if runtime else _autoencoder_psnr(parts, held_out(), device)
+        ),
     }
     single = one_object_samples(draw, categories, options.each)
     say(f"{len(single.image)} one-object samples")
@@ -301,7 +340,7 @@ def main() -> int:
     figures |= {
         "categories": len(categories), "samples_each": options.each, "pairs": options.pairs,
         "steps": options.steps, "guidance": options.guidance,
-        "drawn_by": "another program" if options.images else "diffusers",
+        "drawn_by": "groundwell-generator" if runtime else "diffusers",
     }  # fmt: skip
     (out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     return _print(figures)

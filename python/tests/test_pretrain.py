@@ -398,6 +398,49 @@ def test_a_model_that_is_too_large_to_ship_is_refused(settings, tokenizer, tmp_p
     assert not (tmp_path / "m").exists()
 
 
+def test_a_compiled_graph_that_loses_gradients_is_refused(settings, group, tokenizer):
+    stage = diffusion_stage(settings, group, tokenizer)
+    stage.begin()
+    plain = stage._predict
+    stage._forward = lambda *arguments: plain(*arguments)
+    stage.advance(0)
+    assert stage.step == 1
+
+    def without_text(noisy, timestep, ids):
+        with torch.no_grad():
+            states = stage.text(ids).last_hidden_state
+        return stage.unet(noisy, timestep, states, return_dict=False)[0]
+
+    stage._forward, stage._checked_side = without_text, 0
+    with pytest.raises(checkpoint.CheckpointError, match="is off by 1.00 of its size"):
+        stage.advance(0)
+    assert stage.step == 1
+    stage.close()
+
+
+def test_a_model_directory_begins_a_run(settings, group, tokenizer, tmp_path):
+    stage = diffusion_stage(settings, group, tokenizer)
+    stage.begin()
+    stage.advance(0)
+    parts, folder = stage.parts(), tmp_path / "model"
+    models.export(
+        folder, parts.vae, parts.text, parts.unet, tmp_path / "tokenizer", tokenizer,
+        settings.model, CATEGORIES,
+    )  # fmt: skip
+    start = run._starting_weights(folder, "cpu")
+    other = diffusion_stage(settings, group, tokenizer)
+    other.begin_from(start["state"])
+    for mine, average in zip(
+        [p for m in other._modules for p in m.parameters()], stage._average.values, strict=True
+    ):
+        assert torch.allclose(mine, average, atol=1e-3)
+    assert torch.allclose(start["vae"]["quant_conv.bias"], stage.vae.quant_conv.bias, atol=1e-3)
+    with pytest.raises(checkpoint.CheckpointError, match="neither a checkpoint nor a model"):
+        run._starting_weights(tmp_path, "cpu")
+    stage.close()
+    other.close()
+
+
 def test_the_shipped_sizes_are_within_the_limits(tmp_path):
     stickers = config.load(SMALL.parent / "stickers.toml")
     vocabulary.write(tmp_path / "tokenizer", stickers.data.categories, 32)
@@ -476,18 +519,54 @@ def test_pairs_are_of_two_different_categories():
     assert {a for a, _ in asked} == set(range(48))
 
 
-def test_images_of_another_program_are_those_of_the_prompts(tmp_path):
-    evaluate.write_prompts(tmp_path / "prompts.tsv", CATEGORIES, 2, 3)
-    lines = [line.split("\t") for line in (tmp_path / "prompts.tsv").read_text().splitlines()]
-    assert len(lines) == 2 * 4 + 3
-    assert lines[0] == ["10000", "a photograph of an airplane on the grass"]
-    for number, (seed, _) in enumerate(lines):
-        drawing.fromarray(np.full((64, 64, 3), number, np.uint8)).save(tmp_path / f"{seed}.png")
-    read = evaluate.drawn_elsewhere(tmp_path, "cpu")
-    samples = evaluate.one_object_samples(read, CATEGORIES, 2)
+FAKE_RUNTIME = """#!{python}
+import json, pathlib, sys
+from PIL import Image
+command, *rest = sys.argv[1:]
+given = dict(zip(rest[::2], rest[1::2])) if command == "sample" else {{}}
+if command == "sample":
+    for number, line in enumerate(open(given["--prompt-table"])):
+        seed = line.split("\\t")[0]
+        picture = Image.new("RGB", (64, 64), (number, int(given["--steps"]), 0))
+        picture.save(pathlib.Path(given["--out"]) / (seed + ".png"))
+elif len(rest) > 8:
+    print(json.dumps({{"mean": Image.open(rest[5]).getpixel((1, 0))[2], "pictures": {{}}}}))
+else:
+    sys.exit("Error: no pictures")
+"""
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    program = tmp_path / "groundwell-generator"
+    program.write_text(FAKE_RUNTIME.format(python=sys.executable))
+    program.chmod(0o755)
+    return evaluate.Runtime(program, tmp_path / "model", tmp_path / "runtime", 1)
+
+
+def test_another_runtime_draws_each_prompt_from_its_seed(runtime, tmp_path):
+    samples = evaluate.one_object_samples(runtime.draw(7, 4.0), CATEGORIES, 2)
     assert samples.image.shape == (8, 3, 64, 64)
     assert samples.image[:, 0, 0, 0].tolist() == list(range(8))
-    assert [samples.prompts[row] for row in (0, 7)] == [lines[0][1], lines[7][1]]
+    assert (samples.image[:, 1] == 7).all()
+    lines = (tmp_path / "runtime" / "samples.tsv").read_text().splitlines()
+    assert lines[0] == "10000\ta photograph of an airplane on the grass"
+    assert [line.split("\t") for line in lines][7] == ["10007", samples.prompts[7]]
+
+
+def test_another_runtime_is_asked_for_its_psnr_with_the_scenes_themselves(runtime):
+    scenes = FakeSource().batch(1)
+    assert runtime.psnr(scenes) == scenes.image[0, 2, 0, 1]
+
+
+def test_what_another_runtime_complains_of_is_passed_on(runtime):
+    scenes = FakeSource().batch(1)
+    few = data.Scenes(
+        scenes.image[:1], scenes.labels[:1], scenes.category[:1], scenes.kind[:1],
+        scenes.prompts[:1],
+    )  # fmt: skip
+    with pytest.raises(OSError, match="autoencode: Error: no pictures"):
+        runtime.psnr(few)
 
 
 def test_the_judges_learn_what_is_plain_and_are_kept(tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def test_a_state_goes_on_elsewhere_and_for_another_rank(client, expected):
 
 
 def test_a_client_that_dies_leaves_nothing_in_the_daemon(real_daemon, client):
-    stream = client.stream(CATEGORIES, 4, 16)
+    stream = client.stream(CATEGORIES, 4, 16, prefetch=0)
     next(stream)
 
     def files():

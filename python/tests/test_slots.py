@@ -165,7 +165,8 @@ def test_a_finalizer_that_runs_inside_a_call_does_not_lock_up(slots, client):
     stream = client.stream(["cat", "dog"], 2, slots=2, prefetch=0)
     connection = stream._opening.connection
     batch = next(stream)
-    for lock in (connection._sending, connection._changed, stream._lock, stream._opening._table._lock):
+    table = stream._opening._table
+    for lock in (connection._sending, connection._changed, stream._lock, table._lock):
         with lock:
             del batch
         batch = next(stream)

@@ -12,7 +12,8 @@ TOKEN = frame("stream.open.response.bin").message["result"]["token"]
 
 
 def opened(**changes):
-    plain = {"batch_size": 2, "image_size": 8, "delivery": "inline", "slots": 0, "shares": [1.0]}
+    plain = {"batch_size": 2, "image_size": 8, "delivery": "inline", "slots": 0, "shares": [1.0],
+             "tensors": None, "layout": "nhwc"}  # fmt: skip
     return {**frame("stream.open.response.bin").message["result"], **plain, **changes}
 
 
@@ -40,9 +41,11 @@ def test_parameters_reach_the_daemon(daemon, client):
     client.stream()
     sent = daemon.sent("stream.open")
     golden = frame("stream.open.request.bin").message["params"]
-    for name in ("split", "all", "store"):
-        del golden[name]
-    assert sent[0] == golden
+    assert sent[0] == {name: golden[name] for name in sent[0]}
+    assert set(sent[0]) == {
+        "categories", "batch_size", "image_size", "seed", "policy", "minimum", "on_thin",
+        "wait_seconds", "rank", "world", "snapshot", "delivery",
+    }  # fmt: skip
     assert sent[1]["split"] == "pascal-1" and "all" not in sent[1]
     assert sent[1]["on_thin"] == "fail"
     assert sent[2]["all"] is True and sent[2]["batch_size"] == 32
@@ -95,9 +98,8 @@ def test_a_stream_opens_itself_again_at_its_snapshot(daemon, client):
     daemon.handlers["batch.get"] = hang_up_once
     assert next(stream).k == 1
     assert daemon.connections == 2
-    assert daemon.sent("stream.open")[1] == {
-        **daemon.sent("stream.open")[0], "snapshot": 1042, "store": TOKEN["store"], "seed": 7,
-    }
+    changed = {name: TOKEN[name] for name in ("snapshot", "store", "seed", "edges")}
+    assert daemon.sent("stream.open")[1] == {**daemon.sent("stream.open")[0], **changed}
 
 
 def test_a_stream_that_would_change_refuses_to_go_on(daemon, client):
@@ -142,7 +144,8 @@ def test_a_batch_of_another_size_or_without_a_tensor_is_refused(daemon, client):
 
     def bare(conversation, request):
         body = frame("triplet.get.response.bin").body.tobytes()
-        conversation.answer(request, frame("batch.get.response.bin").message["result"], body)
+        result = {**frame("batch.get.response.bin").message["result"], "slot": None}
+        conversation.answer(request, result, body)
 
     daemon.handlers["batch.get"] = bare
     with pytest.raises(GroundwellError, match="lacks labels, target"):

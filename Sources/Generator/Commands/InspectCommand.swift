@@ -7,11 +7,11 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "Prints what a model directory holds, whether it can run, and its fingerprint.")
 
-  @Argument(help: "Directory of the model in the layout of diffusers.")
-  var directory: String
+  @Argument(help: "Directory of the model in the layout of diffusers; stickers comes along.")
+  var directory = ShareLocation.shippedModel
 
   func run() throws {
-    let model = try ModelDirectory(path: directory)
+    let model = try ModelDirectory.named(directory)
     let workspace = Workspace()
     var problems: [String] = []
     func report(_ name: String, _ describe: () throws -> String) {
@@ -26,7 +26,7 @@ struct InspectCommand: ParsableCommand {
       report("\(part.rawValue) weights") { try weights(model, part) }
     }
     report("tokenizer") {
-      "\(try Tokenizer(directory: directory + "/tokenizer").vocabularySize) tokens"
+      "\(try Tokenizer(directory: model.path + "/tokenizer").vocabularySize) tokens"
     }
     report("scheduler") {
       let schedule = try model.noiseSchedule()
@@ -48,6 +48,10 @@ struct InspectCommand: ParsableCommand {
       return "every tensor fits, \(rounded(seconds(since: started))) s"
     }
     report("fingerprint") { try Fingerprint.model(model, workspace: workspace) }
+    report("vocabulary") {
+      guard let names = try model.categories() else { return "not listed" }
+      return "\(names.count) categories: " + names.joined(separator: ", ")
+    }
     print(problems.isEmpty ? "can run" : "cannot run: \(problems.count) problems")
     if !problems.isEmpty { throw ExitCode.failure }
   }

@@ -9,11 +9,12 @@ struct SampleCommand: ParsableCommand {
     commandName: "sample", abstract: "Draws pictures with a latent diffusion model.",
     discussion: """
       One picture goes to --out itself; several go to numbered files beside it \
-      (cat.png becomes cat-0001.png) and all of them to the contact sheet --sheet.
+      (cat.png becomes cat-0001.png) and all of them to the contact sheet --sheet. With \
+      --prompt-table, --out is a folder.
       """)
 
-  @Option(help: "Directory of the model in the layout of diffusers.")
-  var model: String
+  @Option(help: "Directory of the model in the layout of diffusers; stickers comes along.")
+  var model = ShareLocation.shippedModel
 
   @Option(help: "A single-file checkpoint (CompVis names) to use instead of the model's weights.")
   var checkpoint: String?
@@ -29,6 +30,9 @@ struct SampleCommand: ParsableCommand {
 
   @Option(help: "File with one prompt on each line.")
   var promptFile: String?
+
+  @Option(help: "File with a seed, a tab and a prompt on each line; writes SEED.png into --out.")
+  var promptTable: String?
 
   @Option(help: "What not to draw.")
   var negativePrompt = ""
@@ -66,6 +70,13 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "A contact sheet of all pictures, as PNG.")
   var sheet: String?
 
+  /// One picture.
+  struct Job: Equatable {
+    let prompt: String
+    let seed: UInt64
+  }
+
+  private static let maximumTableRows = 100_000
   private static let maximumPictures = ContactSheet.maximumEntries
   private static let maximumPromptFileBytes = 16 << 20
 
@@ -83,20 +94,18 @@ struct SampleCommand: ParsableCommand {
       let names = SamplerKind.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--sampler is '\(sampler)'; expected one of \(names)")
     }
-    guard prompt.isEmpty != (promptFile == nil) else {
-      throw ValidationError("give either --prompt or --prompt-file")
+    let sources = [!prompt.isEmpty, promptFile != nil, promptTable != nil]
+    guard sources.filter(\.self).count == 1 else {
+      throw ValidationError("give one of --prompt, --prompt-file and --prompt-table")
+    }
+    guard promptTable == nil || (count == 1 && sheet == nil) else {
+      throw ValidationError("--prompt-table goes without --count and --sheet")
     }
   }
 
   func run() throws {
-    let prompts = try allPrompts()
-    let jobs = prompts.flatMap { prompt in
-      (0..<count).map { (prompt: prompt, seed: seed &+ UInt64($0)) }
-    }
-    guard jobs.count <= Self.maximumPictures else {
-      throw ValidationError("\(jobs.count) pictures; at most \(Self.maximumPictures) are allowed")
-    }
-    var directory = try ModelDirectory(path: model)
+    let jobs = try jobs()
+    var directory = try ModelDirectory.named(model)
     directory.checkpoint = checkpoint
     directory.autoencoder = vae
     directory.adapters = try lora.map(Self.adapter)
@@ -119,7 +128,7 @@ struct SampleCommand: ParsableCommand {
         progress.note("cut after 75 tokens: '\(cut.prefix(60))…'")
       }
       for (job, picture) in zip(part, model.pictures(result.latent)) {
-        try PNG.write(picture, to: path(entries.count, of: jobs.count))
+        try PNG.write(picture, to: path(of: job, entries.count, of: jobs.count))
         entries.append(
           ContactSheet.Entry(image: picture, captions: [job.prompt, "seed \(job.seed)"]))
       }
@@ -131,7 +140,7 @@ struct SampleCommand: ParsableCommand {
         ContactSheet(title: "Samples", subtitle: subtitle, tileSide: 256, entries: entries)
           .render(), to: sheet)
     }
-    print("\(entries.count) picture(s) in \(path(0, of: jobs.count))")
+    print("\(entries.count) picture(s), the first in \(path(of: jobs[0], 0, of: jobs.count))")
   }
 
   private static func adapter(_ text: String) throws -> LowRankAdapter {
@@ -142,9 +151,38 @@ struct SampleCommand: ParsableCommand {
     return try LowRankAdapter(path: String(text[..<place]), scale: scale)
   }
 
-  private func allPrompts() throws -> [String] {
-    guard let promptFile else { return prompt }
-    return try Self.prompts(inFile: promptFile)
+  /// What is drawn, in order; at least one.
+  private func jobs() throws -> [Job] {
+    if let promptTable {
+      try FileManager.default.createDirectory(
+        atPath: output, withIntermediateDirectories: true)
+      return try Self.jobs(inTable: promptTable)
+    }
+    let prompts = try promptFile.map(Self.prompts(inFile:)) ?? prompt
+    guard prompts.count * count <= Self.maximumPictures else {
+      throw ValidationError(
+        "\(prompts.count * count) pictures; at most \(Self.maximumPictures) are allowed")
+    }
+    return prompts.flatMap { prompt in
+      (0..<count).map { Job(prompt: prompt, seed: seed &+ UInt64($0)) }
+    }
+  }
+
+  /// The lines of a table: a seed, a tab, a prompt.
+  static func jobs(inTable file: String) throws -> [Job] {
+    let jobs = try prompts(inFile: file).map { line in
+      let parts = line.split(separator: "\t", maxSplits: 1).map(String.init)
+      guard parts.count == 2, let seed = UInt64(parts[0]) else {
+        throw ValidationError(
+          "\(file): '\(line.prefix(40))'; expected a seed, a tab and a prompt on each line")
+      }
+      return Job(prompt: parts[1], seed: seed)
+    }
+    guard jobs.count <= maximumTableRows, Set(jobs.map(\.seed)).count == jobs.count else {
+      throw ValidationError(
+        "\(file): \(jobs.count) lines; expected at most \(maximumTableRows), each seed once")
+    }
+    return jobs
   }
 
   /// The lines of a file that are not blank.
@@ -170,35 +208,12 @@ struct SampleCommand: ParsableCommand {
     return prompts
   }
 
-  private func path(_ index: Int, of total: Int) -> String {
+  private func path(of job: Job, _ index: Int, of total: Int) -> String {
+    if promptTable != nil { return "\(output)/\(job.seed).png" }
     guard total > 1 else { return output }
     let digits = String(index + 1)
     let number = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     let isPNG = output.lowercased().hasSuffix(".png")
     return (isPNG ? String(output.dropLast(4)) : output) + "-\(number).png"
   }
-}
-
-/// One line on standard error that shows how far the work is, where that is a terminal.
-private final class ProgressLine {
-  private let total: Int
-  private let started = ContinuousClock.now
-  private let isTerminal = isatty(STDERR_FILENO) == 1
-
-  init(total: Int) { self.total = total }
-
-  func show(done: Int, step: Int, steps: Int) {
-    guard isTerminal else { return }
-    let share = (Double(done) + Double(step) / Double(steps)) / Double(total)
-    let left = Int((seconds(since: started) * (1 - share) / share).rounded())
-    let filled = Int(share * 30)
-    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
-    write("\r[\(bar)] step \(step)/\(steps), \(left / 60) min \(left % 60) s left   ")
-  }
-
-  func note(_ text: String) { write((isTerminal ? "\n" : "") + "warning: \(text)\n") }
-
-  func end() { if isTerminal { write("\n") } }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

@@ -14,9 +14,9 @@ struct SpriteOptions: ParsableArguments {
   ///
   /// - Throws: ``GeneratorError/Code/badSprites``.
   func library() throws(GeneratorError) -> SpriteLibrary {
-    let path = try SpriteLocation.find(
+    let path = try ShareLocation.sprites(
       option: sprites, environment: ProcessInfo.processInfo.environment,
-      programFolder: SpriteLocation.programFolder())
+      programFolder: ShareLocation.programFolder())
     return try SpriteLibrary(folder: path)
   }
 }

@@ -116,6 +116,16 @@ extension BlobCodec {
   }
 }
 
+extension BlobCodec {
+  /// What is thrown when `bytes` bytes of payload do not give what they should.
+  static func undecodable(
+    _ bytes: Int, _ codec: PackLayout.Codec, _ what: String, _ width: Int, _ height: Int
+  ) -> StoreError {
+    StoreError(
+      .corrupt, "\(bytes) bytes of codec \(codec.rawValue) give no \(what) of \(width)x\(height)")
+  }
+}
+
 /// How the bytes of a mask are to be read once LZ4 is off.
 private enum MaskForm { case runs, bits, bytes }
 
@@ -176,11 +186,4 @@ private func arrange(
   for pixel in 0..<count {
     for channel in 0..<3 { unsafe output[channel * count + pixel] = pixels[3 * pixel + channel] }
   }
-}
-
-private func undecodable(
-  _ bytes: Int, _ codec: PackLayout.Codec, _ what: String, _ width: Int, _ height: Int
-) -> StoreError {
-  StoreError(
-    .corrupt, "\(bytes) bytes of codec \(codec.rawValue) give no \(what) of \(width)x\(height)")
 }

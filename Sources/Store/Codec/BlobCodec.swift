@@ -13,8 +13,8 @@ struct EncodedBlob: Equatable, Sendable {
 
 /// Pixels to blobs and back; `schema/pack/README.md` describes each codec.
 enum BlobCodec {
-  /// The level of LZ4's slow compressor: 3 is faster by a tenth and 2 % longer, 9 four times slower
-  /// and 2 % shorter (`docs/codec.md`).
+  /// The level of LZ4's slow compressor: 3 is a tenth faster and up to 1 % longer, 9 takes three
+  /// times as long and is 1 to 2 % shorter (`docs/codec.md`).
   static let effort: Int32 = 4
 
   /// Encodes an image, as it is where that is shorter.
@@ -56,6 +56,9 @@ enum BlobCodec {
   ) throws(StoreError) -> RGBImage {
     let pixels = try unsafe values(blob, count: width * height * 3, of: triplet) {
       payload, output throws(StoreError) in
+      guard blob.decodedBytes == output.count else {
+        throw undecodable(payload.count, blob.codec, "image", width, height)
+      }
       try unsafe decodeImage(
         payload, codec: blob.codec, width: width, height: height,
         into: UnsafeMutableRawBufferPointer(output), layout: .interleaved)
@@ -71,6 +74,9 @@ enum BlobCodec {
   ) throws(StoreError) -> BinaryMask {
     let values = try unsafe values(blob, count: width * height, of: triplet) {
       payload, output throws(StoreError) in
+      guard blob.decodedBytes == output.count else {
+        throw undecodable(payload.count, blob.codec, "mask", width, height)
+      }
       try unsafe fillMask(
         payload, codec: blob.codec, width: width, height: height, into: output)
     }
@@ -85,14 +91,9 @@ enum BlobCodec {
     ) throws(StoreError) -> Void
   ) throws(StoreError) -> [UInt8] {
     var failure: StoreError?
-    if blob.decodedBytes != count {
-      failure = StoreError(
-        .corrupt, "a blob of \(blob.decodedBytes) decoded bytes; expected \(count)")
-    }
     // Safe: the decoders write only inside the buffer, and all of it where they do not throw.
-    let values = unsafe [UInt8](unsafeUninitializedCapacity: failure == nil ? count : 0) {
+    let values = unsafe [UInt8](unsafeUninitializedCapacity: count) {
       output, filled in
-      guard failure == nil else { return }
       unsafe blob.payload.withUnsafeBytes { payload in
         do throws(StoreError) {
           try unsafe decode(payload, UnsafeMutableBufferPointer(rebasing: output[0..<count]))
