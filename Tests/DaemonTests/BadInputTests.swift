@@ -190,7 +190,7 @@ import Wire
         + "mixture")
     try expect(
       StreamOpen.self, .init(all: true, batchSize: 4, delivery: "pigeon"), .unsupported,
-      "delivery 'pigeon' is not offered; this daemon has: inline")
+      "delivery 'pigeon' is not offered; this daemon has: inline, memfd")
     try expect(
       StreamOpen.self, .init(all: true, batchSize: 4, rank: 4, world: 4), .invalidParams,
       "rank 4 of world 4; expected world 1 to batch_size (4) and rank below world")
