@@ -11,7 +11,8 @@ ROUNDS ?= 200
 
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
-  show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers
+  show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers \
+  show-gradients
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -60,6 +61,9 @@ show-balance: build ## 200 streams: exact balance at every prefix, same bytes af
 show-fixtures: build ## Layers, networks, samplers and pictures against diffusers, from files
 	Benchmarks/show-fixtures.sh $(CONFIGURATION) $(IMPORTS)
 
+show-gradients: build ## Grounding: values and gradients against PyTorch, overfitting, exact resume
+	Benchmarks/show-gradients.sh $(CONFIGURATION) $(IMPORTS)
+
 # PyTorch for the CPU, diffusers and transformers, in an environment of their own.
 TORCH := .venv-torch/bin/python
 torch:
@@ -69,6 +73,7 @@ torch:
 
 fixtures: torch ## Writes Tests/Fixtures again, from small random models run by diffusers
 	$(TORCH) python/fixtures/make_fixtures.py
+	PYTHONPATH=python $(TORCH) python/fixtures/make_grounding_fixtures.py
 
 parity: show-parity
 
@@ -111,7 +116,7 @@ install: build ## Installs the programs, their sprites and their model under PRE
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
 	install -m 755 $(BIN)/groundwelld $(BIN)/groundwell $(BIN)/groundwell-generator \
 	  $(DESTDIR)$(PREFIX)/bin/
-	cp -r Sources/Generator/Resources/sprites Sources/Generator/Resources/stickers \
+	cp -r $(addprefix Sources/Generator/Resources/,sprites stickers splits) \
 	  $(DESTDIR)$(PREFIX)/share/groundwell/
 
 uninstall: ## Removes what install put under PREFIX
