@@ -23,6 +23,27 @@ struct AxisWeights: Sendable {
     }
   }
 
+  /// Cubic interpolation (Keys, 1981) with a = −0.75 and repeated edges: `bicubic` of PyTorch's
+  /// `interpolate` with `align_corners=false`, without antialiasing.
+  init(cubicFrom inputLength: Int, to outputLength: Int) {
+    precondition(
+      inputLength > 0 && outputLength > 0, "an axis of \(inputLength) resized to \(outputLength)")
+    self.inputLength = inputLength
+    let (scale, a) = (Float(inputLength) / Float(outputLength), Float(-0.75))
+    taps = (0..<outputLength).map { index in
+      let position = (Float(index) + 0.5) * scale - 0.5
+      let left = position.rounded(.down)
+      return (-1...2).map { step in
+        let x = abs(position - left - Float(step))
+        let weight =
+          x <= 1
+          ? ((a + 2) * x - (a + 3)) * x * x + 1
+          : (((x - 5) * x + 8) * x - 4) * a
+        return (min(max(Int(left) + step, 0), inputLength - 1), weight)
+      }
+    }
+  }
+
   private init(inputLength: Int, taps: [[(source: Int, weight: Float)]]) {
     self.inputLength = inputLength
     self.taps = taps

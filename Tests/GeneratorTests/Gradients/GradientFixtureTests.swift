@@ -109,6 +109,17 @@ import Testing
     }
   }
 
+  @Test("cubic resizing up and down")
+  func cubicResizing() throws {
+    let fixture = try fixture("cubic")
+    for (name, height, width) in [("larger", 12, 9), ("smaller", 3, 2)] {
+      let y = interpolate(
+        try fixture.picture("x"), rows: AxisWeights(cubicFrom: 5, to: height),
+        columns: AxisWeights(cubicFrom: 4, to: width))
+      try expectNear(y, fixture.picture(name), 1e-5, "grounding cubic \(name)")
+    }
+  }
+
   @Test("patches in unfold's order leave out what fills no square")
   func unfolding() throws {
     // PyTorch's fixture is [batch, patches, values]: rows of ours.
