@@ -12,7 +12,7 @@ ROUNDS ?= 200
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers \
-  show-gradients
+  show-gradients show-train-step
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -63,6 +63,9 @@ show-fixtures: build ## Layers, networks, samplers and pictures against diffuser
 
 show-gradients: build ## Grounding: values and gradients against PyTorch, overfitting, exact resume
 	Benchmarks/show-gradients.sh $(CONFIGURATION) $(IMPORTS)
+
+show-train-step: build torch ## A training step of the 18.80 M module: time and memory against PyTorch
+	PYTHONPATH=python $(TORCH) Benchmarks/show_train_step.py --bin $(BIN)
 
 # PyTorch for the CPU, diffusers and transformers, in an environment of their own.
 TORCH := .venv-torch/bin/python

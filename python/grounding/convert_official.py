@@ -7,6 +7,7 @@ listed, and nothing is written then.
 """
 
 import argparse
+import pickle
 import sys
 
 import torch
@@ -43,7 +44,9 @@ def main():
     try:
         state = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)
         tensors = converted(state)
-    except (OSError, ValueError, RuntimeError) as error:
+    except pickle.UnpicklingError:
+        sys.exit(f"{arguments.checkpoint}: no checkpoint of PyTorch, or one that holds more than tensors")
+    except (OSError, EOFError, ValueError, RuntimeError) as error:
         sys.exit(f"{arguments.checkpoint}: {error}")
     save_file(tensors, arguments.output)
     print(f"{len(tensors)} tensors, {sum(t.numel() for t in tensors.values())} values in {arguments.output}")
