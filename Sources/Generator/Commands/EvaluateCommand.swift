@@ -35,7 +35,7 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
   @Option(help: "Decides the scenes.")
   var seed: Int64 = 1
 
-  @Option(help: "Threshold of the attention baseline; give it again for more.")
+  @Option(help: "Threshold of the attention baselines; give it again for more.")
   var attentionThreshold: [Float] = [AttentionHeatMaps.standardThreshold]
 
   @Option(name: [.customLong("out"), .customShort("o")], help: "Folder for table and figures.")
@@ -45,6 +45,9 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
   var threads = ProcessInfo.processInfo.activeProcessorCount
 
   @OptionGroup var spriteOptions: SpriteOptions
+
+  /// A sampler's steps in short: attention is summed over them.
+  private static let attentionTimesteps = [100, 300, 500, 700]
 
   func validate() throws {
     guard (1...100_000).contains(pictures) else {
@@ -72,8 +75,12 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
     let measure = try ProtocolOne(scenes, picturesPerCell: pictures, seed: seed)
     var scores = try measure.scores(WholeImage()) + measure.scores(PerfectForeground())
     for threshold in attentionThreshold {
-      scores += try measure.scores(
-        AttentionMethod(model, timesteps: [100, 300, 500, 700], threshold: threshold))
+      for propagations in [0, AttentionHeatMaps.standardPropagations] {
+        scores += try measure.scores(
+          AttentionMethod(
+            model, timesteps: Self.attentionTimesteps, threshold: threshold,
+            propagations: propagations))
+      }
     }
     for option in module {
       let parts = option.split(separator: "=", maxSplits: 1).map(String.init)

@@ -75,13 +75,18 @@ package struct AttentionMethod: MaskMethod {
   private let model: DiffusionModel
   private let timesteps: [Int]
   private let threshold: Float
+  private let propagations: Int
 
-  /// Measures a base model's attention.
-  package init(_ model: DiffusionModel, timesteps: [Int], threshold: Float) {
+  /// Measures a base model's attention, propagated by that of pixels to pixels if asked for.
+  package init(
+    _ model: DiffusionModel, timesteps: [Int], threshold: Float, propagations: Int = 0
+  ) {
     self.model = model
     self.timesteps = timesteps
     self.threshold = threshold
-    name = "DAAM, threshold \(threshold)"
+    self.propagations = propagations
+    name =
+      (propagations > 0 ? "cross- times self-attention" : "DAAM") + ", threshold \(threshold)"
   }
 
   package func masks(_ pictures: [TrainingExample]) throws(GeneratorError) -> [[UInt8]] {
@@ -90,11 +95,18 @@ package struct AttentionMethod: MaskMethod {
     var maps = pictures.map { _ in
       AttentionHeatMaps(height: latents.shape[1], width: latents.shape[2])
     }
+    let levels = model.unet.configuration.blockChannels.count
+    let propagates = propagations > 0
+    let request = UNetRequest { layer in
+      propagates
+        ? AttentionHeatMaps.isWantedToPropagate(layer, levels: levels)
+        : AttentionHeatMaps.isWanted(layer)
+    }
     for timestep in timesteps {
       let output = model.unet(
         try model.noised(latents, timestep: timestep, seed: UInt64(timestep)),
         timestep: Float(timestep), context: context,
-        request: UNetRequest(attention: AttentionHeatMaps.isWanted))
+        request: request)
       for row in maps.indices { maps[row].add(output.attention, row: row) }
     }
     var found: [[UInt8]] = []
@@ -102,7 +114,8 @@ package struct AttentionMethod: MaskMethod {
       for (category, _) in picture.masks {
         let tokens = try model.positions(of: category.text, in: picture.prompt).flatMap { $0 }
         let heat = map.map(
-          tokens: tokens, height: picture.image.height, width: picture.image.width)
+          tokens: tokens, height: picture.image.height, width: picture.image.width,
+          propagations: propagations)
         found.append(heat.map { $0 > threshold ? 1 : 0 })
       }
     }

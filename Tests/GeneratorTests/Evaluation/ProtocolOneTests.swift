@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  @Test("a perfect foreground is perfect on one object and never picks the right one of two")
+  @Test("a perfect foreground is perfect on one object and half of two")
   func floors() throws {
     let (scenes, _) = try scenes()
     let measure = try ProtocolOne(scenes, picturesPerCell: 10, seed: 1)
