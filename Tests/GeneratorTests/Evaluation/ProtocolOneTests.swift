@@ -50,6 +50,8 @@ import Testing
     #expect(scores[0].mean == 1 && scores[1].mean == 1)
     #expect((0.2..<0.8).contains(scores[2].mean))
     #expect(scores[0].rightOne == nil)
+    // The larger object of each picture agrees more with both together than the smaller.
+    #expect(scores[2].rightOne == 0.5 && scores[4].rightOne == 0.5)
     let whole = try measure.scores(WholeImage())
     #expect(zip(whole, scores).allSatisfy { $0.mean < $1.mean })
     let table = ProtocolOne.table(scores + whole)

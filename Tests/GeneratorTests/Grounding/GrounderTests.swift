@@ -175,7 +175,7 @@ import Testing
     let grounder = try Grounder(model: model, path: path)
     #expect(try grounder.workingSize(width: 500, height: 500) == (32, 32))
     #expect(try grounder.workingSize(width: 640, height: 320) == (64, 32))
-    #expect(try grounder.workingSize(width: 20, height: 31) == (32, 48))
+    #expect(try grounder.workingSize(width: 20, height: 29) == (32, 48))
     #expect(throws: GeneratorError.self) {
       _ = try grounder.workingSize(width: 10, height: 1000)
     }

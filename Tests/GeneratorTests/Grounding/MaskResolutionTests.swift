@@ -54,5 +54,8 @@ import Testing
     #expect(parts[2].values[15] == 1)
     #expect(mask.components(minimumPixels: 2).count == 2)
     #expect(BinaryMask(width: 2, height: 1, values: [0, 0]).components().isEmpty)
+    // A part that is found from above and goes up again.
+    let valley = BinaryMask(width: 3, height: 2, values: [1, 0, 1, 0, 1, 0])
+    #expect(valley.components().map(\.pixelCount) == [3])
   }
 }
