@@ -12,7 +12,7 @@ ROUNDS ?= 200
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
-  fuzz-codec show-draw show-forks examples show-limit show-fairness
+  fuzz-codec show-draw show-forks examples show-limit show-fairness show-gradients show-train-step
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,12 @@ show-draw: ## Drawing from 10,000 and from 10,000,000 triplets: the same time; m
 show-fixtures: build ## Layers, networks, samplers and pictures against diffusers, from files
 	Benchmarks/show-fixtures.sh $(CONFIGURATION) $(IMPORTS)
 
+show-gradients: build ## Grounding: values and gradients against PyTorch, overfitting, exact resume
+	Benchmarks/show-gradients.sh $(CONFIGURATION) $(IMPORTS)
+
+show-train-step: build torch ## A training step of the 18.80 M module: time and memory against PyTorch
+	PYTHONPATH=python $(TORCH) Benchmarks/show_train_step.py --bin $(BIN)
+
 # PyTorch for the CPU, diffusers and transformers, in an environment of their own.
 TORCH := .venv-torch/bin/python
 torch:
@@ -74,6 +80,7 @@ torch:
 
 fixtures: torch ## Writes Tests/Fixtures again, from small random models run by diffusers
 	$(TORCH) python/fixtures/make_fixtures.py
+	PYTHONPATH=python $(TORCH) python/fixtures/make_grounding_fixtures.py
 
 parity: show-parity
 
@@ -150,7 +157,7 @@ install: build ## Installs the programs, their sprites and their model under PRE
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
 	install -m 755 $(BIN)/groundwelld $(BIN)/groundwell $(BIN)/groundwell-generator \
 	  $(DESTDIR)$(PREFIX)/bin/
-	cp -r Sources/Generator/Resources/sprites Sources/Generator/Resources/stickers \
+	cp -r $(addprefix Sources/Generator/Resources/,sprites stickers splits) \
 	  $(DESTDIR)$(PREFIX)/share/groundwell/
 
 uninstall: ## Removes what install put under PREFIX

@@ -49,7 +49,9 @@ let package = Package(
         "Schema", "Wire", "Imaging", "COpenBLAS", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      resources: [.copy("Resources/sprites"), .copy("Resources/stickers")], swiftSettings: strict),
+      resources: [
+        .copy("Resources/sprites"), .copy("Resources/stickers"), .copy("Resources/splits"),
+      ], swiftSettings: strict),
     .executableTarget(
       name: "Daemon",
       dependencies: [

@@ -19,6 +19,8 @@ public struct GeneratorError: Error, Sendable {
     case badConfiguration
     /// A file could not be read or written.
     case fileAccess
+    /// Training came to a loss or a gradient that is not a number.
+    case diverged
     /// The caller cancelled between two denoising steps.
     case cancelled
   }

@@ -11,6 +11,7 @@ package struct GroundwellGenerator: ParsableCommand {
     subcommands: [
       WorkCommand.self, ScenesCommand.self, CategoriesCommand.self, BenchScenesCommand.self,
       SampleCommand.self, AutoencodeCommand.self, InspectCommand.self, BenchCommand.self,
+      TrainCommand.self, GroundCommand.self, EvaluateCommand.self,
     ])
 
   package init() {}

@@ -58,6 +58,22 @@ package enum ShareLocation {
     return path
   }
 
+  /// The folder of the splits that come with the program.
+  ///
+  /// - Throws: ``GeneratorError/Code/badConfiguration`` with all places that were looked at.
+  package static func splits(
+    environment: [String: String], programFolder: String
+  ) throws(GeneratorError) -> String {
+    let found = find("splits", environment: environment, programFolder: programFolder)
+    guard let path = found.path else {
+      throw GeneratorError(
+        .badConfiguration,
+        "no splits found; looked at \(found.places.joined(separator: ", ")); "
+          + "name a file with --split, or set GROUNDWELL_SHARE")
+    }
+    return path
+  }
+
   /// The name of the model that comes with the program.
   package static let shippedModel = "stickers"
 

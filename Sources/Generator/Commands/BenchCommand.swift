@@ -6,7 +6,9 @@ import Schema
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Times the diffusion runtime.",
-    subcommands: [BenchKernelsCommand.self, BenchDiffusionCommand.self])
+    subcommands: [
+      BenchKernelsCommand.self, BenchDiffusionCommand.self, BenchTrainStepCommand.self,
+    ])
 }
 
 /// `groundwell-generator bench diffusion`.

@@ -70,6 +70,8 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "A contact sheet of all pictures, as PNG.")
   var sheet: String?
 
+  @OptionGroup var grounding: SampleGrounding
+
   /// One picture.
   struct Job: Equatable {
     let prompt: String
@@ -112,6 +114,7 @@ struct SampleCommand: ParsableCommand {
     let model = try DiffusionModel(
       directory: directory, workspace: Workspace(threadCount: threads))
     let side = model.unet.configuration.sampleSize * model.autoencoder.downsampling
+    let finder = try grounding.finder(model)
     let progress = ProgressLine(total: (jobs.count + batch - 1) / batch)
     var entries: [ContactSheet.Entry] = []
     for first in stride(from: 0, to: jobs.count, by: batch) {
@@ -127,8 +130,12 @@ struct SampleCommand: ParsableCommand {
       for cut in Set(result.truncated) {
         progress.note("cut after 75 tokens: '\(cut.prefix(60))…'")
       }
-      for (job, picture) in zip(part, model.pictures(result.latent)) {
-        try PNG.write(picture, to: path(of: job, entries.count, of: jobs.count))
+      for (index, (job, picture)) in zip(part, model.pictures(result.latent)).enumerated() {
+        let path = path(of: job, entries.count, of: jobs.count)
+        try PNG.write(picture, to: path)
+        try finder?.write(
+          picture, latent: result.latent.slice(index..<index + 1), prompt: job.prompt,
+          seed: job.seed, path: path)
         entries.append(
           ContactSheet.Entry(image: picture, captions: [job.prompt, "seed \(job.seed)"]))
       }

@@ -2,8 +2,9 @@
 package struct UNetRequest: Sendable {
   /// Whether the outputs of all blocks are wanted.
   package var blocks: Bool
-  /// The cross-attention layers whose probabilities are wanted, such as
-  /// `up_blocks.1.attentions.0.transformer_blocks.0.attn2`; nil for none.
+  /// The attention layers whose probabilities are wanted, such as
+  /// `up_blocks.1.attentions.0.transformer_blocks.0.attn2` (`attn1` is attention of pixels to pixels);
+  /// nil for none.
   package var attention: (@Sendable (String) -> Bool)?
 
   /// Nothing but the prediction, unless said otherwise.
@@ -17,7 +18,7 @@ package struct UNetRequest: Sendable {
 package struct UNetTap: Sendable {
   /// Where it was taken.
   package let name: String
-  /// Blocks: `[batch, height, width, channels]`; attention: `[batch, heads, pixels, tokens]`.
+  /// Blocks: `[batch, height, width, channels]`; attention: `[batch, heads, pixels, keys]`.
   package let value: Tensor
 }
 
@@ -30,7 +31,7 @@ package struct UNetOutput: Sendable {
   /// Blocks are counted as CompVis does: an output block's upsampler belongs to it, a downsampler is
   /// a block of its own. SD 1.x has 25.
   package fileprivate(set) var blocks: [UNetTap] = []
-  /// The cross-attention probabilities asked for.
+  /// The attention probabilities asked for.
   package fileprivate(set) var attention: [UNetTap] = []
 }
 
@@ -213,18 +214,11 @@ package struct UNet: Sendable {
   ) -> Tensor {
     guard let wanted = request.attention else { return transformer(x, context: context) }
     var taps: [UNetTap] = []
-    let names = (0..<configuration.transformerLayers).map {
-      "\(name).transformer_blocks.\($0).attn2"
+    let result = transformer(x, context: context) { block, kind in
+      let layer = "\(name).transformer_blocks.\(block).\(kind.rawValue)"
+      guard wanted(layer) else { return nil }
+      return { taps.append(UNetTap(name: layer, value: $0)) }
     }
-    let isAnyWanted = names.contains(where: wanted)
-    let result = transformer(
-      x, context: context,
-      observe: isAnyWanted
-        ? { block, probabilities in
-          if wanted(names[block]) {
-            taps.append(UNetTap(name: names[block], value: probabilities))
-          }
-        } : nil)
     output.attention += taps
     return result
   }

@@ -33,6 +33,17 @@ package struct AttentionLayer: Sendable {
   }
 }
 
+/// The two kinds of attention of a transformer block, by their published names.
+package enum AttentionKind: String, Sendable {
+  /// Pixels to pixels.
+  case toItself = "attn1"
+  /// Pixels to the words of the prompt.
+  case toContext = "attn2"
+}
+
+/// Is lent an attention's probabilities, `[batch, heads, tokens, keys]`.
+package typealias AttentionObserver = (Tensor) -> Void
+
 /// Self-attention, cross-attention and a gated feed-forward layer, each behind a layer norm.
 package struct TransformerBlock: Sendable {
   private let norm1: LayerNorm
@@ -57,14 +68,16 @@ package struct TransformerBlock: Sendable {
     feedForwardOut = Linear(weights["ff.net.2"], inputs: 4 * channels, outputs: channels)
   }
 
-  /// `[batch, tokens, channels]`, same shape.
+  /// `[batch, tokens, channels]`, same shape; see ``AttentionObserver``.
   package func callAsFunction(
-    _ x: Tensor, context: Tensor, observe: ((Tensor) -> Void)? = nil
+    _ x: Tensor, context: Tensor, observer: ((AttentionKind) -> AttentionObserver?)? = nil
   ) -> Tensor {
     var x = x
     let normed = norm1(x)
-    x = selfAttention(normed, context: normed, residual: x)
-    x = crossAttention(norm2(x), context: context, residual: x, observe: observe)
+    x = selfAttention(
+      normed, context: normed, residual: x, observe: observer?(.toItself))
+    x = crossAttention(
+      norm2(x), context: context, residual: x, observe: observer?(.toContext))
     return feedForwardOut(geglu(feedForwardIn(norm3(x))), residual: x)
   }
 }
@@ -92,16 +105,17 @@ package struct SpatialTransformer: Sendable {
     projectionOut = Linear(weights["proj_out"], inputs: channels, outputs: channels)
   }
 
-  /// `[batch, height, width, channels]`, same shape; `observe` is lent the cross-attention
-  /// probabilities of every block with its number.
+  /// `[batch, height, width, channels]`, same shape; `observer` says for each block's number and kind
+  /// of attention who is lent its probabilities, which are not computed for nobody.
   package func callAsFunction(
-    _ x: Tensor, context: Tensor, observe: ((Int, Tensor) -> Void)? = nil
+    _ x: Tensor, context: Tensor,
+    observer: ((Int, AttentionKind) -> AttentionObserver?)? = nil
   ) -> Tensor {
     let (batch, channels) = (x.shape[0], x.shape[3])
     var tokens = projectionIn(norm(x)).reshaped([batch, x.shape[1] * x.shape[2], channels])
     for (index, block) in blocks.enumerated() {
-      let blockObserver = observe.map { observe in { observe(index, $0) } }
-      tokens = block(tokens, context: context, observe: blockObserver)
+      tokens = block(
+        tokens, context: context, observer: observer.map { observer in { observer(index, $0) } })
     }
     return projectionOut(tokens.reshaped(x.shape), residual: x)
   }

@@ -1,0 +1,68 @@
+import Foundation
+import Schema
+import Testing
+
+@testable import Generator
+
+/// Protocol I on scenes: what its pictures hold, and scores that are known by hand.
+@Suite struct ProtocolOneTests {
+  private static let resources =
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().path
+    + "/Sources/Generator/Resources/"
+
+  private func scenes() throws -> (ScenePictures, Split) {
+    let split = try Split.named("stickers-2", folder: Self.resources + "splits")
+    let library = try SpriteLibrary(folder: Self.resources + "sprites")
+    return (ScenePictures(library: library, split: split, side: 64), split)
+  }
+
+  @Test("each kind of picture shows as many categories, seen and unseen, as it says")
+  func cells() throws {
+    let (scenes, split) = try scenes()
+    let (seen, unseen) = (Set(split.seen), Set(split.unseen))
+    for cell in ProtocolCell.allCases {
+      let pictures = try scenes.pictures(cell, count: 14, seed: 3)
+      for picture in pictures {
+        let categories = picture.masks.map(\.category)
+        #expect(Set(categories).count == cell.objectCount)
+        let seenCount = categories.filter(seen.contains).count
+        let expected: ClosedRange<Int> =
+          switch cell {
+          case .oneSeen: 1...1
+          case .twoSeen: 2...2
+          case .twoMixed: 1...1
+          case .oneUnseen, .twoUnseen: 0...0
+          }
+        #expect(expected.contains(seenCount), "\(cell): \(categories)")
+        #expect(categories.allSatisfy { seen.contains($0) || unseen.contains($0) })
+      }
+      #expect(Set(pictures.flatMap { $0.masks.map(\.category) }).count >= 12)
+    }
+  }
+
+  @Test("a perfect foreground is perfect on one object and half of two")
+  func floors() throws {
+    let (scenes, _) = try scenes()
+    let measure = try ProtocolOne(scenes, picturesPerCell: 10, seed: 1)
+    let scores = try measure.scores(PerfectForeground())
+    #expect(scores.map(\.queries) == [10, 10, 20, 20, 20])
+    #expect(scores[0].mean == 1 && scores[1].mean == 1)
+    #expect((0.2..<0.8).contains(scores[2].mean))
+    #expect(scores[0].rightOne == nil)
+    // The larger object of each picture agrees more with both together than the smaller.
+    #expect(scores[2].rightOne == 0.5 && scores[4].rightOne == 0.5)
+    let whole = try measure.scores(WholeImage())
+    #expect(zip(whole, scores).allSatisfy { $0.mean < $1.mean })
+    let table = ProtocolOne.table(scores + whole)
+    #expect(table.contains("| perfect foreground | 100.0 | 100.0 |"))
+  }
+
+  @Test("the same seed draws the same pictures, another seed others")
+  func repeats() throws {
+    let (scenes, _) = try scenes()
+    let pictures = try [1, 1, 2].map { try scenes.pictures(.twoSeen, count: 3, seed: $0) }
+    #expect(pictures[0].map(\.image) == pictures[1].map(\.image))
+    #expect(pictures[0].map(\.image) != pictures[2].map(\.image))
+  }
+}
