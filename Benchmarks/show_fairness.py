@@ -11,7 +11,7 @@ import threading
 import time
 
 import harness
-import streaming
+import stream_runs
 
 import groundwell  # As the harness finds it.
 
@@ -27,7 +27,7 @@ class SlowClient(threading.Thread):
     def __init__(self, socket):
         super().__init__(daemon=True)
         self.client = groundwell.connect(socket)
-        self.stream = self.client.stream(list(streaming.CATEGORIES), batch_size=BATCH, image_size=SIDE, seed=9)
+        self.stream = self.client.stream(list(stream_runs.CATEGORIES), batch_size=BATCH, image_size=SIDE, seed=9)
         self.is_awake, self.is_over = threading.Event(), False
         self.start()
 
@@ -44,7 +44,7 @@ def measure(stream, slow, is_beside, seconds):
     slow.is_awake.set() if is_beside else slow.is_awake.clear()
     for _ in range(SLOTS):
         next(stream)
-    return streaming.read(stream, seconds, TENSORS)[1]
+    return stream_runs.read(stream, seconds, TENSORS)[1]
 
 
 def main():
@@ -55,11 +55,11 @@ def main():
     harness.on_signals()
     with harness.Daemon(harness.binary_folder(arguments.bin), 0) as daemon:
         client = daemon.start()
-        streaming.fill(client, SIDE, COUNT)
+        stream_runs.fill(client, SIDE, COUNT)
         slow = SlowClient(daemon.socket)
         rates = []
-        with client.stream(list(streaming.CATEGORIES), batch_size=BATCH, image_size=SIDE, prompts=False) as stream:
-            streaming.read(stream, 0.5, TENSORS)
+        with client.stream(list(stream_runs.CATEGORIES), batch_size=BATCH, image_size=SIDE, prompts=False) as stream:
+            stream_runs.read(stream, 0.5, TENSORS)
             for _ in range(arguments.rounds):
                 # Alone before and after, so that a machine that is getting busier does not count.
                 first, beside, second = (measure(stream, slow, *window) for window in

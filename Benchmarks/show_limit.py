@@ -20,7 +20,7 @@ import time
 import numpy as np
 
 import harness
-import streaming
+import stream_runs
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SECONDS = 1.5
@@ -100,15 +100,15 @@ def main():
     for side, (count, batch_size) in SETS.items():
         with harness.Daemon(harness.binary_folder(arguments.bin), 0) as daemon:
             client = daemon.start()
-            streaming.fill(client, side, count)
+            stream_runs.fill(client, side, count)
             payloads = blobs(daemon.folder / "store", side)
             decode = decoder(daemon.folder, arguments.compiler)
             rounds = []
-            with client.stream(list(streaming.CATEGORIES), batch_size=batch_size, image_size=side,
+            with client.stream(list(stream_runs.CATEGORIES), batch_size=batch_size, image_size=side,
                                tensors=["image"], prompts=False, slots=4) as stream:
-                streaming.read(stream, 0.5, ["image"])
+                stream_runs.read(stream, 0.5, ["image"])
                 for _ in range(arguments.rounds):
-                    delivered, batches = streaming.read(stream, SECONDS, ["image"])
+                    delivered, batches = stream_runs.read(stream, SECONDS, ["image"])
                     decoded = decode_rate(decode, payloads, side, batch_size, SECONDS)
                     copied = copy_rate(batch_size * side * side * 3, SECONDS / 2)
                     rounds.append((delivered, decoded, copied, batches * batch_size,

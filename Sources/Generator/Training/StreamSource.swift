@@ -46,7 +46,8 @@ package final class StreamSource: TrainingSource {
     let (answer, body): (BatchGet.Result, [UInt8])
     do throws(WireError) {
       (answer, body) = try client.call(BatchGet.self, parameters)
-      _ = try client.call(BatchDone.self, parameters)
+      _ = try client.call(
+        BatchDone.self, BatchDone.Params(stream: stream.stream, k: k))
     } catch {
       throw GeneratorError(
         .fileAccess, "batch \(k): \(error.message)", cause: error)
