@@ -34,9 +34,11 @@ let package = Package(
     .target(
       name: "Schema", path: "schema",
       exclude: ["README.md", "pack/README.md", "wire/golden", "wire/openrpc.json", "plan/golden"],
-      resources: [.embedInCode("catalog/catalog_v1.sql")], swiftSettings: strict),
+      resources: [.embedInCode("catalog/catalog_v1.sql"), .embedInCode("catalog/catalog_v2.sql")],
+      swiftSettings: strict),
     .target(name: "Wire", dependencies: ["Schema", "CSocket"], swiftSettings: strict),
     .target(name: "Imaging", dependencies: ["Schema", "CPNG"], swiftSettings: strict),
+    .target(name: "Formats", dependencies: ["Schema", "Imaging"], swiftSettings: strict),
     .target(
       name: "Store",
       dependencies: [
@@ -65,12 +67,18 @@ let package = Package(
     .executableTarget(
       name: "Client",
       dependencies: [
-        "Schema", "Wire", "Imaging",
+        "Schema", "Wire", "Imaging", "Formats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "DrawBenchmark", dependencies: ["Schema", "Store"], path: "Benchmarks/draw",
+      swiftSettings: strict),
+    .target(
+      name: "FuzzProbes", dependencies: ["Formats", "Imaging", "Schema", "Store"],
+      path: "Benchmarks/fuzz/probes", swiftSettings: strict),
+    .executableTarget(
+      name: "FuzzBenchmark", dependencies: ["FuzzProbes"], path: "Benchmarks/fuzz/run",
       swiftSettings: strict),
     .target(
       name: "TestSupport", dependencies: ["Schema", "Wire"], path: "Tests/TestSupport",
@@ -89,6 +97,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "FormatsTests",
+      dependencies: ["Formats", "FuzzProbes", "Schema", "Imaging", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
       name: "GeneratorTests",
       dependencies: ["Generator", "Schema", "Wire", "Imaging", "TestSupport"],
       swiftSettings: strict),
@@ -97,7 +109,8 @@ let package = Package(
       dependencies: ["Daemon", "Store", "Schema", "Wire", "Imaging", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "ClientTests", dependencies: ["Client", "Schema", "Wire", "Imaging", "TestSupport"],
+      name: "ClientTests",
+      dependencies: ["Client", "Formats", "Schema", "Wire", "Imaging", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests",

@@ -42,12 +42,41 @@ struct Connection {
     }
   }
 
+  /// The limits that the daemon has told.
+  var limits: Limits { client.greeting.limits }
+
+  /// Sends a request and returns at once.
+  func send<M: Method>(
+    _ method: M.Type, _ params: M.Params, body: [UInt8] = []
+  ) throws(ClientError) -> RequestID {
+    do throws(WireError) {
+      return try client.send(method, params, body: body)
+    } catch {
+      throw ClientError(error)
+    }
+  }
+
+  /// Waits for the answer to a request that was sent; its refusal is the caller's to judge.
+  func receive<M: Method>(
+    _ method: M.Type, _ id: RequestID, timeout: Duration = DaemonClient.standardTimeout
+  ) throws(WireError) -> M.Result {
+    try client.receive(method, id: id, timeout: timeout).result
+  }
+
+  /// A triplet with its pixels.
+  typealias TripletAnswer = (info: TripletInfo, image: RGBImage, masks: [BinaryMask])
+
+  /// Waits for a triplet that was asked for; its refusal is the caller's to judge.
+  func receiveTriplet(_ id: TripletID, _ request: RequestID) throws(WireError) -> TripletAnswer {
+    let answer = try client.receive(TripletGet.self, id: request)
+    let pixels = try Self.pixels(answer.body, of: id, masks: answer.result.masks.count)
+    return (answer.result, pixels.image, pixels.masks)
+  }
+
   /// Reads triplets with their pixels, asking ahead.
-  func triplets(
-    _ ids: [TripletID]
-  ) throws(ClientError) -> [(info: TripletInfo, image: RGBImage, masks: [BinaryMask])] {
+  func triplets(_ ids: [TripletID]) throws(ClientError) -> [TripletAnswer] {
     let askedAhead = 8
-    var read: [(info: TripletInfo, image: RGBImage, masks: [BinaryMask])] = []
+    var read: [TripletAnswer] = []
     do throws(WireError) {
       var waiting: [RequestID] = []
       for (index, id) in ids.enumerated() {
@@ -55,9 +84,7 @@ struct Connection {
           let next = ids[index + waiting.count]
           waiting.append(try client.send(TripletGet.self, .init(triplet: next)))
         }
-        let answer = try client.receive(TripletGet.self, id: waiting.removeFirst())
-        let pixels = try Self.pixels(answer.body, of: id, masks: answer.result.masks.count)
-        read.append((answer.result, pixels.image, pixels.masks))
+        read.append(try receiveTriplet(id, waiting.removeFirst()))
       }
     } catch {
       throw ClientError(error)

@@ -33,7 +33,7 @@ public actor TripletStore {
   private let clock: @Sendable () -> Int64
   private let onChange: @Sendable (StoreChange) -> Void
   private var writer: PackWriter
-  private var pending: [PendingWrite] = []
+  var pending: [PendingWrite] = []
   private var isFlushScheduled = false
   /// Set when the disk refused a sync: what it holds is unknown until the store is opened again.
   private var failure: StoreError?
@@ -110,7 +110,7 @@ public actor TripletStore {
     return try outcome.get()
   }
 
-  private func scheduleFlush() {
+  func scheduleFlush() {
     guard !isFlushScheduled else { return }
     isFlushScheduled = true
     // Behind the calls that already wait for this actor, so that they join the same commit.

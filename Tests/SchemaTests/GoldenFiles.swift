@@ -60,6 +60,7 @@ enum GoldenFiles {
   static let bodies: [String: [UInt8]] = [
     "work.submit.request.bin": TripletBody.encode(image: image, masks: [mask]),
     "triplet.get.response.bin": TripletBody.encode(image: image, masks: [mask]),
+    "triplet.import.request.bin": TripletBody.encode([(image, [mask])]),
     "batch.get.response.bin": batchBody,
   ]
 

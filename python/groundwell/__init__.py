@@ -12,6 +12,7 @@ from .batch import Batch
 from .calls import ProgressCallback
 from .client import Client, connect, default_socket_path
 from .errors import ConnectionLost, GroundwellError, TimedOut
+from .importing import ImportItem
 from .stream import Stream
 from .values import (
     Backfill,
@@ -41,6 +42,7 @@ __all__ = [
     "ConnectionLost",
     "Counts",
     "GroundwellError",
+    "ImportItem",
     "Job",
     "Lease",
     "Mask",

@@ -11,6 +11,7 @@ from typing import Any, Optional, Union
 from . import safetensors
 from .calls import ProgressCallback, reporting
 from .errors import ConnectionLost, GroundwellError
+from .importing import ImportCalls
 from .options import given, listed
 from .streaming import StreamCalls
 from .values import (
@@ -75,7 +76,7 @@ def connect(
     return client
 
 
-class Client(StreamCalls, WorkCalls):
+class Client(StreamCalls, WorkCalls, ImportCalls):
     """A daemon, as a program sees it.
 
     Threads may share a client. After a fork the child gets a connection of its own at its first

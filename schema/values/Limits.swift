@@ -48,6 +48,8 @@ public struct Limits: Codable, Sendable, Equatable {
   public var maximumBatchSize = 4096
   /// The highest batch number.
   public var maximumBatchNumber = 1 << 40
+  /// Triplets that one call imports.
+  public var maximumImportItems = 64
   /// Work items that one call leases.
   public var maximumLeaseItems = 256
   /// Seconds that one lease lasts without renewal.
@@ -108,6 +110,7 @@ extension Limits {
       (.maximumMasks, \.maximumMasks),
       (.maximumBatchSize, \.maximumBatchSize),
       (.maximumBatchNumber, \.maximumBatchNumber),
+      (.maximumImportItems, \.maximumImportItems),
       (.maximumLeaseItems, \.maximumLeaseItems),
       (.maximumLeaseSeconds, \.maximumLeaseSeconds),
       (.maximumWaitSeconds, \.maximumWaitSeconds),

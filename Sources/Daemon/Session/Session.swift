@@ -211,6 +211,12 @@ actor Session {
       return try await request.answer(TripletQuery.self) { try await query($0) }
     case TripletGet.name:
       return try await request.answerWithBody(TripletGet.self) { try await tripletGet($0) }
+    case TripletImport.name:
+      return try await request.answer(TripletImport.self) {
+        try await importTriplets($0, request.body)
+      }
+    case ImportList.name:
+      return try await request.answer(ImportList.self) { try await imported($0) }
     case WorkLease.name: return try await request.answer(WorkLease.self) { try await lease($0) }
     case WorkRenew.name: return try await request.answer(WorkRenew.self) { try await renew($0) }
     case WorkSubmit.name:

@@ -12,7 +12,7 @@ struct Catalog: Sendable {
   /// The UUID of the store.
   let uuid: UUID
   /// How many migrations the store has seen.
-  static let version = 1
+  static let version = 2
 
   /// Opens the catalog at `path`, creating or migrating it.
   ///
@@ -74,6 +74,7 @@ struct Catalog: Sendable {
         sql: "INSERT INTO store (id, uuid, created_us, last_sequence) VALUES (1, ?, ?, 0)",
         arguments: [UUID().uuidString.lowercased(), now])
     }
+    migrator.registerMigration("catalog_v2") { db in try db.execute(sql: CatalogDDL.version2) }
     return migrator
   }
 }
