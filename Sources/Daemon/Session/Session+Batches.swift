@@ -47,8 +47,8 @@ extension Session {
         var batch = try await prepare(params.k, stream, drawn, asked)
         let memory = PlainMemory(count: batch.writer.layout.body.totalBytes)
         try await write(&batch, into: .plain(memory))
-        let response = Response(id: request.id, result: batch.result)
-        return OutgoingFrame(json: try JSONText.encode(response), memory: memory)
+        return OutgoingFrame(
+          json: try batch.result.responseText(id: request.id), memory: memory)
       }
     }
   }
@@ -73,7 +73,7 @@ extension Session {
         batch.result.slot = BatchSlot(
           slot: place.number, capacityBytes: place.memory.capacityBytes, bytes: size,
           descriptor: place.isNew)
-        let json = try JSONText.encode(Response(id: request.id, result: batch.result))
+        let json = try batch.result.responseText(id: request.id)
         guard slots.give(place.number, k: params.k) else {
           throw DaemonError(
             .streamUnknown, "stream \(params.stream) was closed while batch \(params.k) was made")
