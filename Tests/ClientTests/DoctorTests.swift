@@ -113,12 +113,13 @@ import Testing
     }
     let path = folder + "/s"
     try Data().write(to: URL(fileURLWithPath: path))
-    #expect(chmod(folder, 0o777) == 0)
+    // Safe: the paths are passed for the duration of the calls.
+    #expect(unsafe chmod(folder, 0o777) == 0)
     let findings = SocketCheck.findings(path)
     #expect(findings.map(\.level) == [.wrong, .wrong])
     #expect(findings[0].advice == "others can put a socket of theirs there: chmod 700 \(folder)")
     #expect(findings[1].found == "\(path) is no socket")
-    #expect(chmod(folder, 0o700) == 0)
+    #expect(unsafe chmod(folder, 0o700) == 0)
     #expect(SocketCheck.findings(path)[0].level == .fine)
   }
 }
