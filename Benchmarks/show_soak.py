@@ -56,6 +56,8 @@ LEASE_SECONDS = 3
 KILL_EVERY = 4.0
 #: The store stops growing here where nothing deletes; then targets stay and streams go on.
 MAXIMUM_TRIPLETS = 40_000
+#: Methods that delete triplets and give their space back, where the daemon has them.
+DELETE, COMPACT = "triplet.delete", "store.compact"
 MEBIBYTE = 1 << 20
 #: How much the memory of the last third may lie over that of the second: a leak does not stop there.
 MEMORY_SHARE, MEMORY_BYTES = 0.10, 24 * MEBIBYTE
@@ -223,6 +225,26 @@ class Soak:
         self.again = {choose.choice(names)}
         self.crew.over.wait(0.5)
 
+    def delete(self, client: groundwell.Client, choose: random.Random) -> None:
+        """Deletes some of what was acknowledged; streams that hold a snapshot must not notice."""
+        entries = self.log.entries
+        if len(entries) > 200:
+            ids = {choose.choice(entries[:-50])[0] for _ in range(8)} - self.deleted
+            self.deleted |= ids
+            client.call(DELETE, {"triplets": sorted(ids)})
+            self.crew.count("deleted", len(ids))
+        self.crew.over.wait(1.0)
+
+    def compact(self, client: groundwell.Client, choose: random.Random) -> None:
+        """Gives back the space of what was deleted."""
+        try:
+            client.call(COMPACT, {})
+            self.crew.count("compactions")
+        except GroundwellError as error:
+            if error.word not in ("busy", "over_quota"):
+                raise
+        self.crew.over.wait(15.0)
+
     def check(self, client: groundwell.Client, choose: random.Random) -> None:
         """A recount while everything goes on, and now and then a deep check."""
         found = client.check(deep=choose.random() < 0.2)
@@ -345,6 +367,10 @@ def work(soak: Soak, seconds: float) -> Watch:
     crew.add("checks", soak.check)
     if "triplet.import" in known_methods():
         crew.add("import", soak.import_some)
+    if DELETE in known_methods():
+        crew.add("delete", soak.delete)
+    if COMPACT in known_methods():
+        crew.add("compact", soak.compact)
     crew.add("killer", soak.kill)
     until = time.monotonic() + seconds
     said = time.monotonic()
@@ -393,7 +419,10 @@ def main() -> None:
             daemon.show_log()
     for text in crew.problems[:20]:
         print(text)
-    for name in ("submitted", "batches", "killed", "checks"):
+    extra = [("imported", "triplet.import"), ("deleted", DELETE), ("compactions", COMPACT)]
+    wanted = ["submitted", "batches", "killed", "checks"]
+    wanted += [name for name, method in extra if method in known_methods()]
+    for name in wanted:
         if not crew.counts.get(name):
             crew.problems.append(f"nothing was {name}")
             print(crew.problems[-1])
