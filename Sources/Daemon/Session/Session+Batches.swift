@@ -54,8 +54,8 @@ extension Session {
         context.counters.countBatch(
           bytes: memory.count, triplets: batch.items.count, waits: batch.result.waits,
           isShared: false)
-        let response = Response(id: request.id, result: batch.result)
-        return OutgoingFrame(json: try JSONText.encode(response), memory: memory)
+        return OutgoingFrame(
+          json: try batch.result.responseText(id: request.id), memory: memory)
       }
     }
   }
@@ -80,7 +80,7 @@ extension Session {
         batch.result.slot = BatchSlot(
           slot: place.number, capacityBytes: place.memory.capacityBytes, bytes: size,
           descriptor: place.isNew)
-        let json = try JSONText.encode(Response(id: request.id, result: batch.result))
+        let json = try batch.result.responseText(id: request.id)
         guard slots.give(place.number, k: params.k) else {
           throw DaemonError(
             .streamUnknown, "stream \(params.stream) was closed while batch \(params.k) was made")

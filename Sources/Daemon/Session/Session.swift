@@ -31,8 +31,8 @@ actor Session {
   var lastStream = 0
   /// Shared memory that this client has, or may soon have.
   var slots = SlotTable()
-  /// The last batch that is being made; the next one waits for it.
-  private var lastTurn: Task<Void, Never>?
+  /// The last two batches that are being made; the next one waits for the first of them.
+  private var lastTurns: [Task<Void, Never>?] = [nil, nil]
 
   init(_ number: Int, _ connection: Connection, _ context: DaemonContext) {
     self.number = number
@@ -260,12 +260,13 @@ actor Session {
 
   // MARK: Messages out
 
-  /// Makes one batch after the other, so that a client that asks for many ahead leaves room for the
-  /// others in between.
+  /// Makes two batches at a time: while the pixels of one are decoded, the next is looked up.
+  ///
+  /// A client that asks for many ahead leaves room for the others in between.
   func inTurn<T>(_ make: () async throws -> sending T) async throws -> sending T {
-    let previous = lastTurn
+    let previous = lastTurns.removeFirst()
     let (over, turn) = AsyncStream.makeStream(of: Void.self)
-    lastTurn = Task { for await _ in over {} }
+    lastTurns.append(Task { for await _ in over {} })
     defer { turn.finish() }
     await previous?.value
     try Task.checkCancellation()
