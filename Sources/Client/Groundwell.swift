@@ -18,6 +18,6 @@ struct Groundwell: ParsableCommand {
     subcommands: [
       StatusCommand.self, CountsCommand.self, BackfillCommand.self, JobsCommand.self,
       JobCommand.self, QueryCommand.self, ShowCommand.self, SheetCommand.self,
-      PlanCommand.self, StreamCommand.self, CheckCommand.self,
+      PlanCommand.self, StreamCommand.self, CheckCommand.self, DoctorCommand.self,
     ])
 }

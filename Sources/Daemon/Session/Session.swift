@@ -48,6 +48,7 @@ actor Session {
       case .message(let json, let body):
         if await !take(json, body) { await connection.finish(bytes: json.count + body.count) }
       case .broken(let error):
+        context.counters.brokenConnections.wrappingAdd(1, ordering: .relaxed)
         context.logger.notice(
           "a client broke the protocol",
           metadata: ["session": "\(number)", "error": "\(error.message)"])
@@ -173,9 +174,11 @@ actor Session {
           "the answer to '\(request.method)' would have \(frame.json.count) bytes of JSON; at most "
             + "\(limit): ask for fewer things at a time")
       }
+      context.counters.answeredRequests.wrappingAdd(1, ordering: .relaxed)
       await connection.send(reply)
     } catch {
       let failure = DaemonError(any: error)
+      context.counters.countRefusal(failure.word)
       if failure.word == .internalError {
         context.logger.error(
           "a request failed", metadata: ["method": "\(request.method)", "error": "\(error)"])
@@ -200,6 +203,8 @@ actor Session {
     case Hello.name: return try await request.answer(Hello.self) { try hello($0) }
     case Ping.name: return try await request.answer(Ping.self) { _ in Empty() }
     case Status.name: return try await request.answer(Status.self) { _ in try await status() }
+    case Diagnose.name:
+      return try await request.answer(Diagnose.self) { _ in try await diagnose() }
     case Counts.name: return try await request.answer(Counts.self) { try counts($0) }
     case Check.name: return try await request.answer(Check.self) { try await check($0) }
     case Backfill.name: return try await request.answer(Backfill.self) { try await backfill($0) }
