@@ -12,8 +12,8 @@ ROUNDS ?= 200
 .PHONY: help bootstrap build demo test test-swift test-python test-crash check lint bench install \
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
-  fuzz-codec show-draw show-forks examples show-limit show-fairness show-gradients show-train-step \
-  show-fuzz test-importers
+  fuzz-codec show-clients show-soak sanitize show-draw show-forks examples show-limit show-fairness \
+  show-gradients show-train-step show-fuzz test-importers
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -168,16 +168,36 @@ show-limit: build ## Bytes delivered per second against decoding alone and memcp
 show-fairness: build ## A fast client beside one that holds on to its batches loses less than 5 %
 	$(PYTHON) Benchmarks/show_fairness.py --bin $(BIN)
 
-install: build ## Installs the programs, their sprites and their model under PREFIX (/usr/local)
+# Seconds that the soak lasts.
+SECONDS_LONG = $(or $(SOAK_SECONDS),1200)
+# Each in a build folder of its own; SANITIZERS=address for one, FILTER=WireTests for some suites.
+SANITIZERS ?= address thread
+sanitize: bootstrap ## The whole Swift test suite under the address and the thread sanitizer (long)
+	scripts/sanitize $(SANITIZERS)
+
+show-clients: build ## 1,000 idle clients, 50 active ones, and some that misbehave: the others are unharmed
+	$(PYTHON) Benchmarks/show_clients.py --bin $(BIN)
+
+show-soak: build ## Everything at once for 20 minutes (SOAK_SECONDS=1200): steady, promises hold
+	$(PYTHON) Benchmarks/show_soak.py --bin $(BIN) --seconds $(SECONDS_LONG)
+
+install: build ## Installs programs, model, manual, completions and units under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
 	install -m 755 $(BIN)/groundwelld $(BIN)/groundwell $(BIN)/groundwell-generator \
 	  $(DESTDIR)$(PREFIX)/bin/
 	cp -r $(addprefix Sources/Generator/Resources/,sprites stickers splits) \
 	  $(DESTDIR)$(PREFIX)/share/groundwell/
+	scripts/install-extras $(BIN) $(DESTDIR)$(PREFIX) $(PREFIX) $(PYTHON)
 
 uninstall: ## Removes what install put under PREFIX
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,groundwelld groundwell groundwell-generator)
 	rm -rf $(DESTDIR)$(PREFIX)/share/groundwell
+	cd $(DESTDIR)$(PREFIX) && rm -f lib/systemd/user/groundwelld.service \
+	  lib/systemd/user/groundwelld.socket share/man/man5/groundwelld.toml.5 \
+	  share/man/man8/groundwelld.8 $(addprefix share/man/man1/,groundwell.1 groundwell-generator.1) \
+	  $(foreach name,groundwell groundwelld groundwell-generator, \
+	  share/bash-completion/completions/$(name) share/zsh/site-functions/_$(name) \
+	  share/fish/vendor_completions.d/$(name).fish)
 
 clean: ## Removes what was built
 	rm -rf .build .venv demo-output

@@ -57,7 +57,7 @@ let package = Package(
     .executableTarget(
       name: "Daemon",
       dependencies: [
-        "Schema", "Wire", "Store", "Imaging",
+        "Schema", "Wire", "Store", "Imaging", "CSocket",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

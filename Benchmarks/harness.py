@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "python"))
@@ -48,18 +48,19 @@ def binary_folder(given: Optional[str]) -> Path:
 class Daemon:
     """A daemon of our own: its store, its socket, its process and its log."""
 
-    def __init__(self, binaries: Path, workers: int) -> None:
+    def __init__(self, binaries: Path, workers: int, options: Sequence[str] = ()) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="groundwell-"))
         self.socket = str(self.folder / "sock")
         self.log = self.folder / "daemon.log"
         self.process: Optional[subprocess.Popen[bytes]] = None
         self._binaries = binaries
         self._workers = workers
+        self._options = list(options)
 
     def start(self) -> Client:
         """Starts the daemon and returns a client once it answers."""
         program = [str(self._binaries / "groundwelld"), "--store", str(self.folder / "store")]
-        program += ["--socket", self.socket, "--workers", str(self._workers)]
+        program += ["--socket", self.socket, "--workers", str(self._workers), *self._options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 program, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -113,6 +114,19 @@ class Daemon:
 
     def __exit__(self, *unused: Any) -> None:
         self.remove()
+
+
+def memory_bytes(process: int, field: str = "VmRSS") -> int:
+    """Memory of a process: what it holds (``VmRSS``), or the most that it has held (``VmHWM``)."""
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def descriptor_count(process: int) -> int:
+    """Descriptors that a process has open."""
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))
 
 
 def worker_processes(client: Client) -> list[int]:

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Schema
 
 /// Turns arguments into a command, and every failure into one sentence and an exit code.
 package enum CommandRunner {

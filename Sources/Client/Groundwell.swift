@@ -18,7 +18,7 @@ struct Groundwell: ParsableCommand {
     subcommands: [
       StatusCommand.self, CountsCommand.self, BackfillCommand.self, JobsCommand.self,
       JobCommand.self, QueryCommand.self, ShowCommand.self, SheetCommand.self,
-      PlanCommand.self, StreamCommand.self, CheckCommand.self, ImportCommand.self,
-      ExportCommand.self,
+      PlanCommand.self, StreamCommand.self, CheckCommand.self, DoctorCommand.self,
+      ImportCommand.self, ExportCommand.self,
     ])
 }

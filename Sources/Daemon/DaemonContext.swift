@@ -7,8 +7,8 @@ import Synchronization
 struct DaemonContext: Sendable {
   /// The store.
   let store: TripletStore
-  /// The settings.
-  let settings: DaemonSettings
+  /// The configuration, which changes at SIGHUP.
+  let live: LiveSettings
   /// Wakes those who wait.
   let signal: ChangeSignal
   /// Who holds which lease.
@@ -23,8 +23,17 @@ struct DaemonContext: Sendable {
   let slotLedger: SlotLedger
   /// Figures for `status`.
   let figures: DaemonFigures
+  /// Figures for the metrics endpoint.
+  let counters: ServingCounters
+  /// Where that endpoint is; nil when there is none.
+  let metricsName: String?
+  /// Who watches the daemon.
+  let manager: ServiceManager
   /// The log.
   let logger: Logger
+
+  /// The settings as they are now.
+  var settings: DaemonSettings { live.current }
 }
 
 /// Figures that parts of the daemon keep for `status`.

@@ -3,6 +3,8 @@ import Schema
 import Wire
 
 /// Everything that can be set; each has a default, so that `groundwelld` alone works.
+///
+/// ``Setting/all`` has the name, the range and the other sources of each.
 struct DaemonSettings: Sendable, Equatable {
   /// The folder of the store.
   var storePath: String
@@ -10,8 +12,8 @@ struct DaemonSettings: Sendable, Equatable {
   var socketPath: String
   /// Worker processes that the daemon spawns when there is work; 0 for none.
   var workerCount = 1
-  /// The generator's executable; nil when none was found beside the daemon.
-  var generatorPath: String?
+  /// The generator's executable; empty for the one beside the daemon.
+  var generatorSetting = ""
   /// How nice the workers are, 0 to 19: serving goes first.
   var workerNiceness = 10
   /// Seconds without work after which a worker ends.
@@ -20,22 +22,35 @@ struct DaemonSettings: Sendable, Equatable {
   var defaultEngine = "scenes"
   /// Pixels along a side of the images of backfills that name no size.
   var defaultImageSize = 64
+  /// Where figures are served, see ``MetricsAddress``; empty for nowhere.
+  var metricsListen = ""
+  /// The least severe messages that are logged.
+  var logLevel = "info"
   /// What `hello` reports and every part enforces.
   var limits = Limits.standard
 
-  /// `$GROUNDWELL_STORE`, else `groundwell/store` under `$XDG_DATA_HOME` or `~/.local/share`.
-  static func standardStorePath(
-    environment: [String: String] = ProcessInfo.processInfo.environment
-  ) -> String {
-    if let path = environment["GROUNDWELL_STORE"], !path.isEmpty { return path }
+  /// The defaults under an environment, whose `GROUNDWELL_` variables are not looked at.
+  init(environment: [String: String] = [:]) {
+    let others = environment.filter { !$0.key.hasPrefix("GROUNDWELL_") }
+    storePath = Self.standardStorePath(environment: others)
+    socketPath = SocketPath.standard(environment: others)
+  }
+
+  /// `groundwell/store` under `$XDG_DATA_HOME` or `~/.local/share`.
+  private static func standardStorePath(environment: [String: String]) -> String {
     if let directory = environment["XDG_DATA_HOME"], !directory.isEmpty {
       return directory + "/groundwell/store"
     }
     return (environment["HOME"] ?? NSHomeDirectory()) + "/.local/share/groundwell/store"
   }
 
+  /// The generator's executable; nil when none was found.
+  var generatorPath: String? {
+    generatorSetting.isEmpty ? Self.generatorBesideDaemon() : generatorSetting
+  }
+
   /// `groundwell-generator` in the folder of this program; nil when it is not there.
-  static func generatorBesideDaemon() -> String? {
+  private static func generatorBesideDaemon() -> String? {
     let path = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
       .deletingLastPathComponent().appendingPathComponent("groundwell-generator").path
     return FileManager.default.isExecutableFile(atPath: path) ? path : nil

@@ -2,9 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import Schema
-import ServiceLifecycle
 import Store
-import UnixSignals
 import Wire
 
 /// The daemon: owns a store, serves its socket, supervises its workers.
@@ -17,126 +15,141 @@ struct GroundwellDaemon: AsyncParsableCommand {
       Without options it opens the store in ~/.local/share/groundwell/store, listens on
       $XDG_RUNTIME_DIR/groundwell/groundwelld.sock, and runs one worker when there is work.
       Stop it with SIGTERM or Ctrl-C: it finishes what it has acknowledged and gives leases back.
+      SIGHUP reads the configuration again.
+
+      A value comes from an option, else from the environment (GROUNDWELL_WORKERS_COUNT for
+      workers.count), else from the configuration file, else from the default.
       """,
     version: "groundwelld \(Release.version)")
 
-  @Option(help: "The folder of the store; made when it is missing.")
-  var store: String = DaemonSettings.standardStorePath()
+  @Option(
+    help: ArgumentHelp(
+      """
+      The configuration file (default: $GROUNDWELL_CONFIG, else \
+      ~/.config/groundwell/groundwelld.toml, else /etc/groundwell/groundwelld.toml).
+      """, valueName: "path"))
+  var config: String?
 
-  @Option(help: "The Unix socket to listen on.")
-  var socket: String = SocketPath.standard()
+  @Flag(help: "Print the settings in force and where each comes from, and end.")
+  var printConfig = false
 
-  @Option(help: "Worker processes to spawn when there is work; 0 for none.")
-  var workers: Int = 1
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "Give any setting of the configuration file a value; may be repeated.",
+      valueName: "section.key=value"))
+  var assignments: [String] = []
 
-  @Option(help: "The generator to spawn; groundwell-generator beside this program otherwise.")
+  @Option(help: ArgumentHelp("The folder of the store; made when missing.", valueName: "path"))
+  var store: String?
+
+  @Option(help: ArgumentHelp("The Unix socket to listen on.", valueName: "path"))
+  var socket: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Worker processes to spawn when there is work; 0 for none (default: 1).", valueName: "n"))
+  var workers: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "The generator to spawn; groundwell-generator beside this program otherwise.",
+      valueName: "path"))
   var generator: String?
 
-  @Option(help: "How nice workers are, 0 to 19.")
-  var workerNiceness: Int = 10
+  @Option(help: ArgumentHelp("How nice workers are, 0 to 19 (default: 10).", valueName: "n"))
+  var workerNiceness: Int?
 
-  @Option(help: "Seconds without work after which a worker ends.")
-  var workerIdle: Int = 60
+  @Option(
+    help: ArgumentHelp(
+      "Seconds without work after which a worker ends (default: 60).", valueName: "seconds"))
+  var workerIdle: Int?
 
-  @Option(help: "Pixels along a side of images that are made without a stated size.")
-  var imageSize: Int = 64
+  @Option(
+    help: ArgumentHelp(
+      "Pixels along a side of images that are made without a stated size (default: 64).",
+      valueName: "pixels"))
+  var imageSize: Int?
 
-  @Option(help: "Clients that may be connected at a time.")
-  var maximumConnections: Int = Limits.standard.maximumConnections
+  @Option(
+    help: ArgumentHelp(
+      "Clients that may be connected at a time (default: 1024).", valueName: "n"))
+  var maximumConnections: Int?
 
-  @Option(help: "Seconds that a client may leave answers unread, or a message unfinished.")
-  var stallSeconds: Int = Limits.standard.stallSeconds
+  @Option(
+    help: ArgumentHelp(
+      "Seconds that a client may leave answers unread, or a message unfinished (default: 30).",
+      valueName: "seconds"))
+  var stallSeconds: Int?
 
-  @Option(help: "Least severe messages to log: trace, debug, info, notice, warning, error.")
-  var logLevel: String = "info"
+  @Option(
+    help: ArgumentHelp(
+      "Serve figures (OpenMetrics) at 127.0.0.1:PORT, [::1]:PORT or unix:PATH (default: nowhere).",
+      valueName: "address"))
+  var metrics: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Least severe messages to log: trace, debug, info, notice, warning, error (default: info).",
+      valueName: "level"))
+  var logLevel: String?
 
   func validate() throws {
-    guard (0...64).contains(workers) else {
-      throw ValidationError("--workers is \(workers); expected 0 to 64.")
-    }
-    guard (0...19).contains(workerNiceness) else {
-      throw ValidationError("--worker-niceness is \(workerNiceness); expected 0 to 19.")
-    }
-    guard (1...86_400).contains(workerIdle) else {
-      throw ValidationError("--worker-idle is \(workerIdle); expected 1 to 86400 seconds.")
-    }
-    let sides = Limits.standard.minimumImageSide...Limits.standard.maximumImageSide
-    guard sides.contains(imageSize) else {
-      throw ValidationError(
-        "--image-size is \(imageSize); expected \(sides.lowerBound) to \(sides.upperBound).")
-    }
-    guard (1...65_536).contains(maximumConnections), (1...3600).contains(stallSeconds) else {
-      throw ValidationError(
-        "--maximum-connections is \(maximumConnections) and --stall-seconds \(stallSeconds); "
-          + "expected 1 to 65536 and 1 to 3600.")
-    }
-    guard Logger.Level(rawValue: logLevel) != nil else {
-      throw ValidationError("--log-level is '\(logLevel)'; expected a name such as 'info'.")
+    do throws(ConfigurationError) {
+      // The options alone: a slip in them is told with the usage, whatever the file says.
+      _ = try Configuration(options: try given())
+    } catch {
+      throw ValidationError("\(error).")
     }
   }
 
   func run() async throws {
-    var logger = Logger(label: "groundwelld") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
     do {
-      try await serve(logger)
+      let options = try given()
+      let read: @Sendable () throws(ConfigurationError) -> Configuration = {
+        () throws(ConfigurationError) in
+        try Configuration(
+          options: options, filePath: config,
+          environment: ProcessInfo.processInfo.environment)
+      }
+      let configuration = try read()
+      guard !printConfig else { return print(configuration.printed) }
+      try await DaemonRun(configuration, read: read).serve()
     } catch {
       FileHandle.standardError.write(Data("groundwelld: \(error)\n".utf8))
       throw ExitCode(1)
     }
   }
 
-  private func serve(_ logger: Logger) async throws {
-    let settings = settings()
-    umask(0o077)
-    let claim = try SocketClaim(settings.socketPath)
-    Self.raiseDescriptorLimit()
-    let signal = ChangeSignal()
-    let store = try TripletStore(settings.storePath, onChange: { _ in signal.notify() })
-    let context = DaemonContext(
-      store: store, settings: settings, signal: signal, decoders: DecodePool(store),
-      slotLedger: SlotLedger(settings.limits), figures: DaemonFigures(), logger: logger)
-    let server = Server(context, listener: try claim.listen())
-    logger.info(
-      "serving",
-      metadata: [
-        "socket": "\(settings.socketPath)", "store": "\(settings.storePath)",
-        "triplets": "\(store.summary.triplets)", "uuid": "\(store.uuid)",
-      ])
-    // The group's own log describes every service with all it holds.
-    var groupLogger = logger
-    groupLogger.logLevel = max(.notice, logger.logLevel)
-    let group = ServiceGroup(
-      configuration: .init(
-        services: [
-          Housekeeper(context: context, server: server), server, WorkerSupervisor(context: context),
-        ],
-        gracefulShutdownSignals: [.sigterm, .sigint], logger: groupLogger))
-    try await group.run()
-    claim.removeSocket()
-    await store.close()
-    logger.info("stopped", metadata: ["triplets": "\(store.summary.triplets)"])
-  }
-
-  /// Allows as many descriptors as the system lets this process have: each client needs one.
-  private static func raiseDescriptorLimit() {
-    var limit = rlimit()
-    // Safe: the struct lives for the duration of the calls.
-    guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-    limit.rlim_cur = limit.rlim_max
-    // Where the system refuses, the old limit holds, and accepting says when it is reached.
-    _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
-
-  private func settings() -> DaemonSettings {
-    var settings = DaemonSettings(storePath: store, socketPath: socket)
-    settings.workerCount = workers
-    settings.generatorPath = generator ?? DaemonSettings.generatorBesideDaemon()
-    settings.workerNiceness = workerNiceness
-    settings.workerIdleSeconds = workerIdle
-    settings.defaultImageSize = imageSize
-    settings.limits.maximumConnections = maximumConnections
-    settings.limits.stallSeconds = stallSeconds
-    return settings
+  /// What the command line sets.
+  private func given() throws(ConfigurationError) -> [Configuration.Given] {
+    let values: [(String, String?)] = [
+      ("--store", store), ("--socket", socket), ("--workers", workers.map(String.init)),
+      ("--generator", generator), ("--worker-niceness", workerNiceness.map(String.init)),
+      ("--worker-idle", workerIdle.map(String.init)), ("--image-size", imageSize.map(String.init)),
+      ("--maximum-connections", maximumConnections.map(String.init)),
+      ("--stall-seconds", stallSeconds.map(String.init)), ("--metrics", metrics),
+      ("--log-level", logLevel),
+    ]
+    let settings = Setting.all
+    var given: [Configuration.Given] = []
+    for (option, value) in values {
+      guard let value, let setting = settings.first(where: { $0.option == option }) else {
+        continue
+      }
+      given.append(.init(key: setting.key, text: value, option: option))
+    }
+    for assignment in assignments {
+      guard let equals = assignment.firstIndex(of: "=") else {
+        throw ConfigurationError(
+          "--set is '\(assignment.prefix(80))'; expected section.key=value")
+      }
+      let key = String(assignment[..<equals])
+      given.append(
+        .init(
+          key: key, text: String(assignment[assignment.index(after: equals)...]),
+          option: "--set \(key.prefix(80))"))
+    }
+    return given
   }
 }

@@ -1,5 +1,6 @@
 import Store
 import Logging
+import Synchronization
 import ServiceLifecycle
 
 /// Does what time asks for: leases that ran out, clients that stand still, waiters' deadlines.
@@ -30,6 +31,9 @@ struct Housekeeper: Service {
       context.logger.error("old leases stay", metadata: ["error": "\(error)"])
     }
     context.signal.notify()
-    await server.closeStalled()
+    let stalled = await server.closeStalled()
+    context.counters.stalledConnections.wrappingAdd(stalled, ordering: .relaxed)
+    // Here and nowhere else: the store's queue, the server and all connections have answered.
+    context.manager.hasComeRound()
   }
 }

@@ -127,7 +127,9 @@ struct GroupCommit {
     writer.commit()
     index.update { $0.follow(context, jobs, targets, packBytes: packBytes, pack: pack) }
     guard !context.isEmpty else { return }
-    change = StoreChange(jobs: context.jobs, hasNewTriplets: !context.added.isEmpty)
+    change = StoreChange(
+      jobs: context.jobs, addedTriplets: context.added.count,
+      quarantinedTriplets: context.quarantined.count, expiredLeases: context.expiredLeases)
   }
 
   /// Tries one change; a refusal undoes it alone, a failing database throws.

@@ -18,6 +18,10 @@ struct PendingWrite: Sendable {
 public struct StoreChange: Sendable {
   /// Jobs that changed.
   public let jobs: Set<Int64>
-  /// Whether triplets were added.
-  public let hasNewTriplets: Bool
+  /// Triplets that were added.
+  public let addedTriplets: Int
+  /// Triplets that were set aside because their bytes broke.
+  public let quarantinedTriplets: Int
+  /// Leases whose time ran out.
+  public let expiredLeases: Int
 }

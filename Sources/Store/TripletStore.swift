@@ -36,7 +36,7 @@ public actor TripletStore {
   var pending: [PendingWrite] = []
   private var isFlushScheduled = false
   /// Set when the disk refused a sync: what it holds is unknown until the store is opened again.
-  private var failure: StoreError?
+  var failure: StoreError?
 
   /// Opens the store in the folder `path`, creating it, and makes good after a crash.
   ///

@@ -33,9 +33,12 @@ import Foundation
     self.capacityBytes = capacityBytes
     let isSealed = gw_is_sealed(descriptor, capacityBytes)
     guard isSealed == 1, capacityBytes > 0 else {
+      let found = Self.found(descriptor, isSealed, capacityBytes)
       close(descriptor)
       throw WireError(
-        .badProtocol, "shared memory of other than \(capacityBytes) bytes, or not sealed")
+        .badProtocol,
+        "a descriptor of \(found); expected shared memory of \(capacityBytes) bytes, sealed "
+          + "against shrinking and growing: the daemon is broken or not a daemon")
     }
     var error: Int32 = 0
     // Safe: a fresh mapping of sealed memory; `deinit` unmaps it.
@@ -45,6 +48,16 @@ import Foundation
       throw WireError.system("mmap", "\(capacityBytes) bytes", errno: error)
     }
     unsafe base = address
+  }
+
+  private static func found(
+    _ descriptor: Int32, _ isSealed: Int32, _ capacityBytes: Int
+  ) -> String {
+    var status = stat()
+    // Safe: the struct lives for the duration of the call.
+    guard isSealed >= 0, unsafe fstat(descriptor, &status) == 0 else { return "no shared memory" }
+    let isUnsealed = Int(status.st_size) == capacityBytes
+    return "\(status.st_size) bytes\(isUnsealed ? " that is not sealed" : "")"
   }
 
   deinit {

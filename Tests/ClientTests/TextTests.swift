@@ -1,5 +1,6 @@
 import Client
 import Foundation
+import Schema
 import Testing
 
 /// The pieces that tables and progress lines are made of.

@@ -72,6 +72,9 @@ public final class DaemonProcess {
     return process.terminationStatus
   }
 
+  /// Has the daemon read its configuration again.
+  public func reload() { kill(process.processIdentifier, SIGHUP) }
+
   /// Kills the daemon as a power cut would.
   public func killNow() {
     kill(process.processIdentifier, SIGKILL)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from types import TracebackType
 from typing import Any, Callable, Optional, TypeVar
 
+from . import process
 from .connection import Connection
 from .safetensors import Array
 from .values import Job, from_wire
@@ -28,13 +28,13 @@ class Calls:
         #: The daemon's answer to ``hello``; empty before the first call.
         self.server: dict[str, Any] = {}
         self._dial = dial
-        self._process = os.getpid()
+        self._process = process.number()
         self._lock = threading.Lock()
         self._connection: Optional[Connection] = None
 
     def close(self) -> None:
         """Ends the connection."""
-        if self._connection is not None and self._process == os.getpid():
+        if self._connection is not None and self._process == process.number():
             self._connection.close()
 
     def __enter__(self: Self) -> Self:
@@ -55,7 +55,7 @@ class Calls:
 
     def owns(self, connection: Connection) -> bool:
         """Whether a connection is this process's own and alive."""
-        return connection.process == os.getpid() and connection.is_usable
+        return connection.process == process.number() and connection.is_usable
 
     def _call(
         self,
@@ -75,9 +75,9 @@ class Calls:
         )
 
     def _ready(self) -> Connection:
-        if self._process != os.getpid():
+        if self._process != process.number():
             self._lock = threading.Lock()  # The parent's may have been held when it forked.
-            self._process = os.getpid()
+            self._process = process.number()
             if self._connection is not None:
                 self._connection.leave()
         with self._lock:

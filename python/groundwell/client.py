@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
@@ -29,6 +30,7 @@ from .work import WorkCalls
 
 _MAXIMUM_PATH_BYTES = 107
 _WAIT_STEP_SECONDS = 60.0
+_CREDENTIALS = struct.Struct("3i")
 
 
 def default_socket_path() -> str:
@@ -69,6 +71,16 @@ def connect(
                 "or set GROUNDWELL_SOCKET",
                 "not_running",
             ) from None
+        # Somebody else may have put a socket of theirs where ours would be.
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        owner = _CREDENTIALS.unpack(credentials)[1]
+        if owner not in (os.getuid(), 0):
+            sock.close()
+            raise ConnectionLost(
+                f"the daemon at {path} runs as user {owner}, you are {os.getuid()}; "
+                "name your own daemon's socket with GROUNDWELL_SOCKET",
+                "not_running",
+            )
         return sock
 
     client = Client(dial, timeout)

@@ -10,7 +10,7 @@ import time
 import weakref
 from typing import Any, Callable, Optional
 
-from . import frames
+from . import frames, process
 from .errors import ConnectionLost, GroundwellError, TimedOut
 from .safetensors import Array
 
@@ -48,7 +48,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        self.process = os.getpid()
+        self.process = process.number()
         self._socket = sock
         self._reader = frames.FrameReader(sock)
         self._sending = threading.Lock()
@@ -115,6 +115,17 @@ class Connection:
         number = next(self._numbers)
         self._send(number, method, params, b"", time.monotonic() + timeout)
 
+    def tell_later(self, method: str, params: dict[str, Any]) -> None:
+        """:meth:`tell` with the next request, or at :meth:`push`: both in one system call."""
+        with self._sending:
+            self._raise_failure()
+            self._unsent += b"".join(_request(next(self._numbers), method, params, b""))
+
+    def push(self, *, timeout: float) -> None:
+        """Sends what :meth:`tell_later` has left, if no request took it along."""
+        if self._unsent:
+            self._send_pieces([], time.monotonic() + timeout)
+
     def try_tell(self, method: str, params: dict[str, Any]) -> bool:
         """:meth:`tell` if that takes neither a wait nor a lock that is held; else False.
 
@@ -151,7 +162,9 @@ class Connection:
     def _send(
         self, number: int, method: str, params: dict[str, Any], body: bytes, deadline: float
     ) -> None:
-        pieces = _request(number, method, params, body)
+        self._send_pieces(_request(number, method, params, body), deadline)
+
+    def _send_pieces(self, pieces: list[bytes], deadline: float) -> None:
         try:
             with self._sending:
                 self._raise_failure()

@@ -21,7 +21,12 @@ VERSION = 1
 MAXIMUM_JSON_BYTES = 1 << 20
 MAXIMUM_ANSWER_JSON_BYTES = 16 << 20
 MAXIMUM_DESCRIPTORS = 4
+#: What is sent or read at once.
+_BUFFER_BYTES = 1 << 16
 _DESCRIPTOR_BYTES = struct.calcsize("i")
+
+
+_NO_BODY = aligned(0)
 
 
 @dataclass
@@ -53,9 +58,16 @@ def encode(message: dict[str, Any], body: bytes = b"") -> list[bytes]:
     return [HEADER.pack(MAGIC, VERSION, 0, 0, 0, len(text), len(body)), text, body]
 
 
+def _joined(pieces: list[bytes]) -> list[bytes]:
+    """Small pieces as one, so that they take one system call."""
+    if sum(map(len, pieces)) <= _BUFFER_BYTES:
+        return [b"".join(pieces)]
+    return [piece for piece in pieces if piece]
+
+
 def send(sock: socket.socket, pieces: list[bytes], deadline: float) -> None:
     """Sends everything on a non-blocking socket, or raises :class:`ConnectionLost`."""
-    for piece in pieces:
+    for piece in _joined(pieces):
         rest = memoryview(piece)
         while rest:
             try:
@@ -83,6 +95,9 @@ class FrameReader:
         self._body: Optional[Array] = None
         self._descriptor_count = 0
         self._descriptors: deque[int] = deque()
+        #: What was read and belongs to no frame yet: one call often reads several short frames.
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self._rest = self._buffer[:0]
 
     def read(self, deadline: float) -> Frame:
         """The next frame. After :class:`TimedOut` the same frame can be read on."""
@@ -107,7 +122,16 @@ class FrameReader:
 
     def _fill(self, target: memoryview, offset: int, deadline: float) -> None:
         while self._filled < offset + len(target):
-            self._filled += self._receive(target[self._filled - offset :], deadline)
+            wanted = target[self._filled - offset :]
+            if not self._rest:
+                if len(wanted) >= len(self._buffer):
+                    self._filled += self._receive(wanted, deadline)
+                    continue
+                self._rest = self._buffer[: self._receive(self._buffer, deadline)]
+            count = min(len(wanted), len(self._rest))
+            wanted[:count] = self._rest[:count]
+            self._rest = self._rest[count:]
+            self._filled += count
 
     def _receive(self, target: memoryview, deadline: float) -> int:
         space = socket.CMSG_SPACE(MAXIMUM_DESCRIPTORS * _DESCRIPTOR_BYTES)
@@ -162,7 +186,7 @@ class FrameReader:
             )
         self._descriptor_count = descriptors
         self._json = memoryview(bytearray(json_bytes))
-        self._body = aligned(body_bytes)
+        self._body = aligned(body_bytes) if body_bytes else _NO_BODY
         self._filled = 0
 
     def _parse_json(self, descriptors: list[int]) -> dict[str, Any]:

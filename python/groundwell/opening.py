@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 import weakref
 from collections.abc import Sequence
 from typing import Any, Optional
 
+from . import process
 from .batch import DEFAULT_TENSORS, Batch, check_shape
 from .connection import Connection, OnProgress, Pending, result
 from .errors import ConnectionLost, GroundwellError
@@ -68,7 +68,7 @@ class Opening:
 
     def batch(self, k: int, ahead: Sequence[int]) -> Batch:
         """Batch ``k``; those in ``ahead`` are asked for as well, as far as there is room."""
-        self._table.flush()
+        self._table.flush(later=True)
         if ahead:
             for stale in [number for number in self._pending if number not in (k, *ahead)]:
                 self._drop(stale)
@@ -78,6 +78,8 @@ class Opening:
         for later in ahead:
             if later not in self._pending and self._room_ahead(len(ahead)) > 0:
                 self._ask(later)
+        self.connection.push(timeout=self._timeout)
+        self._table.asks_ahead = len(self._pending) > 1
         return self._receive(k)
 
     def close(self) -> None:
@@ -194,7 +196,7 @@ def _abandon(
     connection: Connection, number: int, pending: dict[int, Pending], table: SlotTable
 ) -> None:
     """What a garbage-collected stream leaves to do; runs in any thread, so it waits for nothing."""
-    if connection.process != os.getpid():
+    if connection.process != process.number():
         return
     table.close()
     for entry in list(pending.values()):

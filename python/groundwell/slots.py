@@ -19,6 +19,7 @@ from typing import Any, Optional
 
 import numpy as np
 
+from . import process
 from .connection import Connection
 from .errors import GroundwellError
 from .safetensors import Array
@@ -49,7 +50,9 @@ class SlotTable:
 
     def __init__(self, connection: Connection, stream: int, count: int, timeout: float) -> None:
         self.count = count
-        self._process = os.getpid()
+        #: Whether the stream has requests under way besides the batch at hand.
+        self.asks_ahead = False
+        self._process = process.number()
         self._connection = connection
         self._stream = stream
         self._timeout = timeout
@@ -91,12 +94,15 @@ class SlotTable:
         weakref.finalize(array, _give_back, lending).atexit = False
         return array
 
-    def flush(self) -> None:
-        """Tells the daemon which batches are gone."""
+    def flush(self, *, later: bool = False) -> None:
+        """Tells the daemon which batches are gone; with the next request if ``later``."""
         with self._lock:
             while self._returned:
                 lending = self._returned[0]
-                self._connection.tell("batch.done", self._done(lending), timeout=self._timeout)
+                if later:
+                    self._connection.tell_later("batch.done", self._done(lending))
+                else:
+                    self._connection.tell("batch.done", self._done(lending), timeout=self._timeout)
                 self._settle(lending)
 
     def try_flush(self) -> None:
@@ -113,11 +119,16 @@ class SlotTable:
             self._lock.release()
 
     def give_back(self, lending: Lending) -> None:
-        """Notes that a batch is gone; called by its finalizer."""
-        if self._process != os.getpid() or self._is_closed or not self._connection.is_usable:
+        """Notes that a batch is gone; called by its finalizer.
+
+        The daemon hears of it at once, or with the next request of a stream that asks ahead:
+        until that one nothing would be written there anyway.
+        """
+        if self._process != process.number() or self._is_closed or not self._connection.is_usable:
             return  # The parent's to tell, or the daemon has dropped the slots long ago.
         self._returned.append(lending)
-        self.try_flush()
+        if not self.asks_ahead:
+            self.try_flush()
 
     def close(self) -> None:
         """The stream ends: batches that are alive keep their memory, and nobody is told."""

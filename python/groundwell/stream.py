@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
+from . import process
 from .batch import Batch
 from .errors import GroundwellError
 from .opening import MAXIMUM_AHEAD, Opening, is_worth_retrying
@@ -63,7 +63,7 @@ class Stream(Iterator[Batch]):
         self._prefetch = prefetch
         self._reconnect_timeout = reconnect_timeout
         self._progress = progress
-        self._process = os.getpid()
+        self._process = process.number()
         self._lock = threading.Lock()
         #: How long to wait for other threads to drop batches before refusing the next one.
         self.hold_seconds = 0.0
@@ -182,9 +182,9 @@ class Stream(Iterator[Batch]):
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One thread at a time; a forked child gets a lock of its own."""
-        if self._process != os.getpid():
+        if self._process != process.number():
             self._lock = threading.Lock()  # The parent's may have been held when it forked.
-            self._process = os.getpid()
+            self._process = process.number()
         with self._lock:
             yield
 

@@ -276,3 +276,15 @@ def test_a_tensor_that_was_not_asked_for_is_named(slots, client):
     with pytest.raises(GroundwellError, match="tensors=.*'instances'") as caught:
         batch.instance_offset
     assert caught.value.word == "tensor_missing"
+
+
+def test_a_stream_that_asks_ahead_gives_back_with_its_next_request(slots, client):
+    stream = client.stream(["cat", "dog"], 2, slots=3)
+    batch = next(stream)
+    wait_until(lambda: slots.out() == 3)
+    del batch
+    time.sleep(0.05)
+    assert slots.out() == 3
+    batch = next(stream)
+    wait_until(lambda: slots.delivered == [0, 1, 2, 3])
+    assert slots.over_quota == 0 and batch.k == 1

@@ -42,6 +42,29 @@ int gw_is_sealed(int memory, size_t bytes);
 // Maps the memory for reading and writing; NULL and `*error` when it cannot.
 void *gw_map(int memory, size_t bytes, int *error);
 
+// Sends one datagram to the socket that a service manager listens on (sd_notify(3)); never waits.
+// '@' begins a name in the abstract namespace. 0 or -errno.
+int gw_notify(const char *address, const char *text, size_t length);
+
+enum { GW_FAMILY_OTHER, GW_FAMILY_UNIX, GW_FAMILY_INTERNET };
+
+struct gw_listener {
+  int family;
+  int is_stream;
+  int listens;
+  // Of internet sockets.
+  int is_loopback;
+  unsigned short port;
+  // Of Unix sockets with a name in the file system; empty otherwise.
+  char path[109];
+};
+
+// What kind of listening socket a descriptor is; 0 or -errno.
+int gw_listener(int socket, struct gw_listener *found);
+
+// Listens on a port of 127.0.0.1 or ::1, on nothing else; a descriptor or -errno.
+int gw_listen_loopback(int is_v6, unsigned short port, int backlog);
+
 // Makes the calling thread nicer to others, 0 to 19; 0 or -errno.
 int gw_lower_priority(int niceness);
 

@@ -1,5 +1,6 @@
 import Schema
 import Store
+import Synchronization
 import Wire
 
 /// The batches of opened streams.
@@ -17,6 +18,9 @@ extension Session {
     let params = try request.params(BatchGet.self)
     let stream = try stream(params.stream)
     try inRange(params.k, 0...context.settings.limits.maximumBatchNumber, "k")
+    let counters = context.counters
+    counters.batchesInHand.wrappingAdd(1, ordering: .relaxed)
+    defer { counters.batchesInHand.wrappingSubtract(1, ordering: .relaxed) }
     switch stream.format.delivery {
     case .inline: return try await inlineBatch(request, params, stream)
     case .memfd: return try await sharedBatch(request, params, stream)
@@ -47,8 +51,11 @@ extension Session {
         var batch = try await prepare(params.k, stream, drawn, asked)
         let memory = PlainMemory(count: batch.writer.layout.body.totalBytes)
         try await write(&batch, into: .plain(memory))
-        let response = Response(id: request.id, result: batch.result)
-        return OutgoingFrame(json: try JSONText.encode(response), memory: memory)
+        context.counters.countBatch(
+          bytes: memory.count, triplets: batch.items.count, waits: batch.result.waits,
+          isShared: false)
+        return OutgoingFrame(
+          json: try batch.result.responseText(id: request.id), memory: memory)
       }
     }
   }
@@ -73,11 +80,13 @@ extension Session {
         batch.result.slot = BatchSlot(
           slot: place.number, capacityBytes: place.memory.capacityBytes, bytes: size,
           descriptor: place.isNew)
-        let json = try JSONText.encode(Response(id: request.id, result: batch.result))
+        let json = try batch.result.responseText(id: request.id)
         guard slots.give(place.number, k: params.k) else {
           throw DaemonError(
             .streamUnknown, "stream \(params.stream) was closed while batch \(params.k) was made")
         }
+        context.counters.countBatch(
+          bytes: size, triplets: batch.items.count, waits: batch.result.waits, isShared: true)
         return OutgoingFrame(json: json, shared: place.isNew ? [place.memory] : [])
       } catch {
         slots.takeBack(place.number)

@@ -1,6 +1,7 @@
 import Foundation
 import Schema
 import Store
+import Synchronization
 
 /// Requests about backfills, jobs and work items.
 extension Session {
@@ -96,7 +97,11 @@ extension Session {
     let triplet = try await withTaskExecutorPreference(context.pool) {
       try await Self.encoded(params, body)
     }
+    let counters = context.counters
+    counters.commitsInHand.wrappingAdd(1, ordering: .relaxed)
+    defer { counters.commitsInHand.wrappingSubtract(1, ordering: .relaxed) }
     let result = try await context.store.submit(params.lease, triplet)
+    if !result.duplicate { counters.ingestedBytes.wrappingAdd(body.count, ordering: .relaxed) }
     context.leases.remove([params.lease])
     return result
   }

@@ -31,8 +31,8 @@ actor Session {
   var lastStream = 0
   /// Shared memory that this client has, or may soon have.
   var slots = SlotTable()
-  /// The last batch that is being made; the next one waits for it.
-  private var lastTurn: Task<Void, Never>?
+  /// The last two batches that are being made; the next one waits for the first of them.
+  private var lastTurns: [Task<Void, Never>?] = [nil, nil]
 
   init(_ number: Int, _ connection: Connection, _ context: DaemonContext) {
     self.number = number
@@ -48,6 +48,7 @@ actor Session {
       case .message(let json, let body):
         if await !take(json, body) { await connection.finish(bytes: json.count + body.count) }
       case .broken(let error):
+        context.counters.brokenConnections.wrappingAdd(1, ordering: .relaxed)
         context.logger.notice(
           "a client broke the protocol",
           metadata: ["session": "\(number)", "error": "\(error.message)"])
@@ -173,9 +174,11 @@ actor Session {
           "the answer to '\(request.method)' would have \(frame.json.count) bytes of JSON; at most "
             + "\(limit): ask for fewer things at a time")
       }
+      context.counters.answeredRequests.wrappingAdd(1, ordering: .relaxed)
       await connection.send(reply)
     } catch {
       let failure = DaemonError(any: error)
+      context.counters.countRefusal(failure.word)
       if failure.word == .internalError {
         context.logger.error(
           "a request failed", metadata: ["method": "\(request.method)", "error": "\(error)"])
@@ -200,6 +203,8 @@ actor Session {
     case Hello.name: return try await request.answer(Hello.self) { try hello($0) }
     case Ping.name: return try await request.answer(Ping.self) { _ in Empty() }
     case Status.name: return try await request.answer(Status.self) { _ in try await status() }
+    case Diagnose.name:
+      return try await request.answer(Diagnose.self) { _ in try await diagnose() }
     case Counts.name: return try await request.answer(Counts.self) { try counts($0) }
     case Check.name: return try await request.answer(Check.self) { try await check($0) }
     case Backfill.name: return try await request.answer(Backfill.self) { try await backfill($0) }
@@ -261,12 +266,13 @@ actor Session {
 
   // MARK: Messages out
 
-  /// Makes one batch after the other, so that a client that asks for many ahead leaves room for the
-  /// others in between.
+  /// Makes two batches at a time: while the pixels of one are decoded, the next is looked up.
+  ///
+  /// A client that asks for many ahead leaves room for the others in between.
   func inTurn<T>(_ make: () async throws -> sending T) async throws -> sending T {
-    let previous = lastTurn
+    let previous = lastTurns.removeFirst()
     let (over, turn) = AsyncStream.makeStream(of: Void.self)
-    lastTurn = Task { for await _ in over {} }
+    lastTurns.append(Task { for await _ in over {} })
     defer { turn.finish() }
     await previous?.value
     try Task.checkCancellation()

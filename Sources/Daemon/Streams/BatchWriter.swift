@@ -25,6 +25,9 @@ struct BatchWriter: Sendable {
   /// The catalog's row of each category of the stream.
   private let rows: [Int64?]
   let layout: BatchLayout
+  /// Where the tensors of pixels lie; looked up once, not for each item.
+  private let places:
+    (image: Range<Int>?, labels: Range<Int>?, target: Range<Int>?, instances: Range<Int>?)
 
   /// A writer of one batch.
   ///
@@ -40,6 +43,11 @@ struct BatchWriter: Sendable {
     }
     self.labels = labels
     layout = BatchLayout(format, side: side, maskCounts: items.map(\.facts.maskCount))
+    let tensors = layout.body.tensors
+    places = (
+      tensors["image"]?.range, tensors["labels"]?.range, tensors["target"]?.range,
+      tensors["instances"]?.range
+    )
   }
 
   /// Items of the batch.
@@ -83,7 +91,7 @@ struct BatchWriter: Sendable {
     _ index: Int, with tools: ItemTools, into bytes: UnsafeMutableRawBufferPointer
   ) throws(StoreError) {
     let item = items[index]
-    try tools.timingDisk { (reader) throws(StoreError) in try reader.load(item.facts) }
+    try tools.load(item.facts)
     let (width, height) = (item.facts.width, item.facts.height)
     let isDirect =
       width == side && height == side && item.part == Augmentation(whole: width, height)
@@ -98,18 +106,18 @@ struct BatchWriter: Sendable {
     _ index: Int, _ item: BatchItem, _ tools: ItemTools, _ bytes: UnsafeMutableRawBufferPointer
   ) throws(StoreError) {
     let reader = tools.reader
-    if let image = unsafe place("image", index, 3 * side * side, bytes) {
+    if let image = unsafe place(places.image, index, 3 * side * side, bytes) {
       try unsafe reader.decodeImage(
         into: image, order: format.layout == .nhwc ? .interleaved : .planar)
     }
-    if let labels = unsafe place("labels", index, 2 * side * side, bytes) {
+    if let labels = unsafe place(places.labels, index, 2 * side * side, bytes) {
       try unsafe paint(item.facts, labels.bindMemory(to: UInt16.self), reader)
     }
-    if let target = unsafe place("target", index, side * side, bytes) {
+    if let target = unsafe place(places.target, index, side * side, bytes) {
       try unsafe fillTarget(item, target.bindMemory(to: UInt8.self), tools)
     }
     for (number, object) in objects(index).enumerated() {
-      if let mask = unsafe place("instances", object, side * side, bytes) {
+      if let mask = unsafe place(places.instances, object, side * side, bytes) {
         try unsafe reader.fillMask(number, into: mask.bindMemory(to: UInt8.self))
       }
     }
@@ -122,25 +130,25 @@ struct BatchWriter: Sendable {
     let pixels = facts.width * facts.height
     let window = ItemWindow(
       part: item.part, sourceWidth: facts.width, side: side, filter: format.resize)
-    if let image = unsafe place("image", index, 3 * side * side, bytes) {
+    if let image = unsafe place(places.image, index, 3 * side * side, bytes) {
       let source = unsafe tools.pixels(3 * pixels)
       try unsafe reader.decodeImage(into: source, order: .interleaved)
       unsafe window.resize(
         UnsafeRawBufferPointer(source), into: image, isPlanar: format.layout == .nchw)
     }
-    if let labels = unsafe place("labels", index, 2 * side * side, bytes) {
+    if let labels = unsafe place(places.labels, index, 2 * side * side, bytes) {
       let source = unsafe tools.labels(pixels)
       try unsafe paint(facts, source, reader)
       unsafe window.nearest(
         UnsafeBufferPointer(source), into: labels.bindMemory(to: UInt16.self))
     }
-    if let target = unsafe place("target", index, side * side, bytes) {
+    if let target = unsafe place(places.target, index, side * side, bytes) {
       let source = unsafe tools.mask(pixels)
       try unsafe fillTarget(item, source, tools)
       unsafe window.nearest(UnsafeBufferPointer(source), into: target.bindMemory(to: UInt8.self))
     }
     for (number, object) in objects(index).enumerated() {
-      if let mask = unsafe place("instances", object, side * side, bytes) {
+      if let mask = unsafe place(places.instances, object, side * side, bytes) {
         let source = unsafe tools.mask(pixels)
         try unsafe reader.fillMask(number, into: source)
         unsafe window.nearest(UnsafeBufferPointer(source), into: mask.bindMemory(to: UInt8.self))
@@ -184,11 +192,11 @@ struct BatchWriter: Sendable {
 
   /// The bytes of one item in a tensor; nil when the stream has no such tensor.
   private func place(
-    _ name: String, _ index: Int, _ itemBytes: Int, _ bytes: UnsafeMutableRawBufferPointer
+    _ range: Range<Int>?, _ index: Int, _ itemBytes: Int, _ bytes: UnsafeMutableRawBufferPointer
   ) -> UnsafeMutableRawBufferPointer? {
-    guard let range = layout.body.tensors[name]?.range else { return nil }
+    guard let range else { return nil }
     let start = range.lowerBound + index * itemBytes
-    precondition(start + itemBytes <= range.upperBound, "item \(index) of '\(name)'")
+    precondition(start + itemBytes <= range.upperBound, "item \(index) of \(range)")
     return unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<(start + itemBytes)])
   }
 }

@@ -12,10 +12,13 @@ final class DecodePool: Sendable {
   /// How nice the threads are: they take what is free, and a share of what is not.
   private static let niceness = 5
   private static let stackBytes = 1 << 20
+  private static let maximumGrain = 16
 
   /// The items of one batch.
   private final class Job: Sendable {
     let count: Int
+    /// Items that a thread takes at a time: small enough to end together with the others.
+    let grain: Int
     let write: @Sendable (Int, ItemTools) throws(StoreError) -> Void
     let finish: @Sendable (Outcome) -> Void
     let next = Atomic<Int>(0)
@@ -24,10 +27,12 @@ final class DecodePool: Sendable {
     let failure = Mutex<(index: Int, error: StoreError)?>(nil)
 
     init(
-      _ count: Int, _ write: @escaping @Sendable (Int, ItemTools) throws(StoreError) -> Void,
+      _ count: Int, _ grain: Int,
+      _ write: @escaping @Sendable (Int, ItemTools) throws(StoreError) -> Void,
       _ finish: @escaping @Sendable (Outcome) -> Void
     ) {
       self.count = count
+      self.grain = grain
       self.write = write
       self.finish = finish
     }
@@ -70,7 +75,9 @@ final class DecodePool: Sendable {
   ) async -> Outcome {
     guard count > 0 else { return Outcome(diskNanoseconds: 0, failure: nil) }
     return await withCheckedContinuation { continuation in
-      let job = Job(count, write) { continuation.resume(returning: $0) }
+      let job = Job(count, max(1, min(Self.maximumGrain, count / (8 * width))), write) {
+        continuation.resume(returning: $0)
+      }
       jobs.withLock { $0.append(job) }
       for _ in 0..<min(width, count) { wakeUps.signal() }
     }
@@ -88,25 +95,29 @@ final class DecodePool: Sendable {
 
   private func help(_ job: Job, _ tools: ItemTools) {
     while true {
-      let index = job.next.wrappingAdd(1, ordering: .relaxed).oldValue
-      guard index < job.count else { return }
-      let isNeeded = job.failure.withLock { $0.map { $0.index > index } ?? true }
-      if isNeeded {
-        do throws(StoreError) {
-          try job.write(index, tools)
-        } catch {
-          job.failure.withLock { failure in
-            if failure.map({ $0.index > index }) ?? true { failure = (index, error) }
-          }
-        }
-        job.diskNanoseconds.wrappingAdd(tools.takeDiskTime(), ordering: .relaxed)
-      }
-      let done = job.doneCount.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
+      let start = job.next.wrappingAdd(job.grain, ordering: .relaxed).oldValue
+      guard start < job.count else { return }
+      let end = min(start + job.grain, job.count)
+      for index in start..<end { write(index, job, tools) }
+      job.diskNanoseconds.wrappingAdd(tools.takeDiskTime(), ordering: .relaxed)
+      let done =
+        job.doneCount.wrappingAdd(end - start, ordering: .acquiringAndReleasing).newValue
       if done == job.count {
         job.finish(
           Outcome(
             diskNanoseconds: job.diskNanoseconds.load(ordering: .relaxed),
             failure: job.failure.withLock { $0 }))
+      }
+    }
+  }
+
+  private func write(_ index: Int, _ job: Job, _ tools: ItemTools) {
+    guard job.failure.withLock({ $0.map { $0.index > index } ?? true }) else { return }
+    do throws(StoreError) {
+      try job.write(index, tools)
+    } catch {
+      job.failure.withLock { failure in
+        if failure.map({ $0.index > index }) ?? true { failure = (index, error) }
       }
     }
   }

@@ -109,10 +109,15 @@ actor Connection {
   }
 
   /// Ends the connection when it has stood still for too long with work half done.
-  func closeIfStalled(now: ContinuousClock.Instant) {
+  ///
+  /// - Returns: whether it did.
+  func closeIfStalled(now: ContinuousClock.Instant) -> Bool {
     let isWaiting = !outgoing.isEmpty || decoder.isMidFrame || !line.isEmpty
-    guard isWaiting, !isClosed, now - lastProgress > .seconds(limits.stallSeconds) else { return }
+    guard isWaiting, !isClosed, now - lastProgress > .seconds(limits.stallSeconds) else {
+      return false
+    }
     close()
+    return true
   }
 
   /// Ends the connection.

@@ -59,12 +59,14 @@ actor Server: Service {
       let user = connection.peer.user
       guard user == getuid() || user == 0 else {
         context.logger.warning("refused another user", metadata: ["uid": "\(user)"])
+        context.counters.refusedConnections.wrappingAdd(1, ordering: .relaxed)
         return
       }
       let number = nextNumber
       nextNumber += 1
       let session = Session(number, connection, context)
       guard clients.count < context.settings.limits.maximumConnections else {
+        context.counters.refusedConnections.wrappingAdd(1, ordering: .relaxed)
         Task {
           await session.refuse(
             DaemonError(
@@ -75,6 +77,7 @@ actor Server: Service {
         return
       }
       context.figures.connectionCount.withLock { $0 += 1 }
+      context.counters.acceptedConnections.wrappingAdd(1, ordering: .relaxed)
       let task = Task {
         await session.run(events)
         self.remove(number)
@@ -91,9 +94,15 @@ actor Server: Service {
   }
 
   /// Ends connections that have stood still for too long with work half done.
-  func closeStalled() async {
+  ///
+  /// - Returns: how many.
+  func closeStalled() async -> Int {
     let now = ContinuousClock.now
-    for client in Array(clients.values) { await client.connection.closeIfStalled(now: now) }
+    var count = 0
+    for client in Array(clients.values) where await client.connection.closeIfStalled(now: now) {
+      count += 1
+    }
+    return count
   }
 
   private func stop() async {

@@ -8,6 +8,8 @@ import Wire
 /// socket away; the kernel drops the lock when the process ends, however it ends.
 final class SocketClaim: Sendable {
   private let path: String
+  /// The option that chooses another path, for messages.
+  private let option: String
   private let lock: Int32
 
   /// Claims `path`: makes its folder (mode 0700), and clears away a socket that a killed daemon
@@ -15,12 +17,12 @@ final class SocketClaim: Sendable {
   ///
   /// - Throws: ``DaemonError`` when another daemon has the path, it is too long, its folder is not
   ///   to be trusted, or a file that is no socket stands there.
-  init(_ path: String) throws(DaemonError) {
+  init(_ path: String, option: String = "--socket") throws(DaemonError) {
     guard (1...SocketPath.maximumBytes).contains(path.utf8.count) else {
       throw DaemonError(
         .invalidParams,
         "socket path of \(path.utf8.count) bytes; a Unix socket takes 1 to "
-          + "\(SocketPath.maximumBytes): choose a shorter one with --socket: \(path.prefix(200))")
+          + "\(SocketPath.maximumBytes): choose a shorter one with \(option): \(path.prefix(200))")
     }
     try Self.makeFolder(of: path)
     // Safe: the path is passed for the duration of the call.
@@ -30,8 +32,9 @@ final class SocketClaim: Sendable {
         .storeUnwritable, "\(path).lock cannot be opened: \(systemReason(errno))")
     }
     self.path = path
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw Self.taken(path) }
-    try Self.clearStale(path)
+    self.option = option
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw taken() }
+    try clearStale()
   }
 
   deinit { close(lock) }
@@ -71,13 +74,13 @@ final class SocketClaim: Sendable {
     }
   }
 
-  private static func clearStale(_ path: String) throws(DaemonError) {
+  private func clearStale() throws(DaemonError) {
     var status = stat()
     // Safe: the struct and the path live for the duration of the call.
     guard unsafe lstat(path, &status) == 0 else { return }
     guard status.st_mode & S_IFMT == S_IFSOCK else {
       throw DaemonError(
-        .invalidParams, "\(path) exists and is no socket; remove it or choose another --socket")
+        .invalidParams, "\(path) exists and is no socket; remove it or choose another \(option)")
     }
     do throws(WireError) {
       _ = try UnixSocket.connect(to: path, timeout: .seconds(1))
@@ -89,12 +92,12 @@ final class SocketClaim: Sendable {
     } catch {
       throw DaemonError(.storeUnwritable, error.message, cause: error)
     }
-    throw taken(path)
+    throw taken()
   }
 
-  private static func taken(_ path: String) -> DaemonError {
+  private func taken() -> DaemonError {
     DaemonError(
       .storeUnwritable,
-      "a daemon already answers on \(path); stop it, or choose another --socket")
+      "a daemon already answers on \(path); stop it, or choose another \(option)")
   }
 }

@@ -20,6 +20,8 @@ struct CommitContext {
   var jobs: Set<Int64> = []
   /// Categories whose target may have changed or that are new.
   var categories: Set<Int64> = []
+  /// Leases whose time ran out.
+  var expiredLeases = 0
   /// Whether nothing that anybody waits for has changed.
   var isEmpty: Bool {
     added.isEmpty && quarantined.isEmpty && jobs.isEmpty && categories.isEmpty

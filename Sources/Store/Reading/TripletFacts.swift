@@ -1,13 +1,29 @@
 public import Schema
+import Synchronization
 
 /// What a batch needs to know of one triplet: where its blobs lie and what they are.
-public struct TripletFacts: Sendable {
+///
+/// A class, so that a batch of hundreds is hundreds of references. A small triplet that is read
+/// again keeps its bytes as well: below some kilobytes a read from the page cache and the check of
+/// its sum take longer than decoding (`make show-limit`).
+public final class TripletFacts: Sendable {
   /// One mask.
   struct Mask: Sendable {
     /// The catalog's row of its category.
     let category: Int64
     let place: BlobPlace
   }
+
+  /// Whether the bytes are worth keeping.
+  private enum Memory {
+    case neverRead, readOnce
+    case kept(TripletBytes)
+  }
+
+  /// The longest triplet whose bytes are kept, with the headers of its records.
+  static let maximumKeptBytes = 16 << 10
+  /// Bytes between the blobs of a triplet that are read along with them at most.
+  private static let maximumGapBytes = 64 << 10
 
   /// Its id.
   public let triplet: TripletID
@@ -21,6 +37,40 @@ public struct TripletFacts: Sendable {
   let isQuarantined: Bool
   let image: BlobPlace
   let masks: [Mask]
+  /// Where all records lie in the image's pack when one read gets them; nil when they lie apart.
+  let extent: Range<Int>?
+  /// Where the record of the image, then of each mask, lies in what a reader reads.
+  let records: [Range<Int>]
+
+  private let memory = Mutex(Memory.neverRead)
+
+  init(
+    triplet: TripletID, width: Int, height: Int, prompt: String, isQuarantined: Bool,
+    image: BlobPlace, masks: [Mask]
+  ) {
+    self.triplet = triplet
+    self.width = width
+    self.height = height
+    self.prompt = prompt
+    self.isQuarantined = isQuarantined
+    self.image = image
+    self.masks = masks
+    let places = [image] + masks.map(\.place)
+    let lengths = places.map { PackLayout.recordHeaderBytes + $0.storedBytes }
+    // The blobs of a triplet were written one behind the other: one read gets them all.
+    let first = places.map(\.offset).min() ?? 0
+    let end = zip(places, lengths).map { $0.offset + $1 }.max() ?? 0
+    let total = lengths.reduce(0, +)
+    let isTogether =
+      places.allSatisfy { $0.pack == image.pack } && end - first <= total + Self.maximumGapBytes
+    extent = isTogether ? first..<end : nil
+    var filled = 0
+    records = zip(places, lengths).map { place, length in
+      let start = isTogether ? place.offset - first : filled
+      filled += length
+      return start..<(start + length)
+    }
+  }
 
   /// How many masks it has.
   public var maskCount: Int { masks.count }
@@ -28,6 +78,44 @@ public struct TripletFacts: Sendable {
   /// The catalog's row of the category of a mask.
   public func category(ofMask index: Int) -> Int64 { masks[index].category }
 
-  /// About how many bytes of memory it takes.
-  var memoryBytes: Int { 256 + prompt.utf8.count + masks.count * MemoryLayout<Mask>.stride }
+  /// Bytes that a reader reads.
+  var readBytes: Int { extent?.count ?? records.last?.upperBound ?? 0 }
+
+  /// About how many bytes of memory it takes, with those that it may keep.
+  var memoryBytes: Int {
+    256 + prompt.utf8.count + masks.count * MemoryLayout<Mask>.stride
+      + records.count * MemoryLayout<Range<Int>>.stride
+      + (readBytes <= Self.maximumKeptBytes ? readBytes : 0)
+  }
+
+  /// The bytes that were read and checked, if they were kept; they stay as long as this object.
+  var bytes: TripletBytes? {
+    memory.withLock { if case .kept(let bytes) = $0 { bytes } else { nil } }
+  }
+
+  /// Takes a copy of what was read and checked, the second time.
+  func noteRead(_ bytes: UnsafeRawBufferPointer) {
+    guard readBytes <= Self.maximumKeptBytes else { return }
+    memory.withLock { memory in
+      switch memory {
+      case .neverRead: memory = .readOnce
+      case .readOnce: memory = .kept(unsafe TripletBytes(copying: bytes))
+      case .kept: break
+      }
+    }
+  }
+}
+
+/// Bytes that never change, outside any array, so that several threads read them where they are.
+@safe final class TripletBytes: @unchecked Sendable {
+  /// All of them; valid while this object lives.
+  @unsafe let all: UnsafeRawBufferPointer
+
+  init(copying bytes: UnsafeRawBufferPointer) {
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+    unsafe copy.copyMemory(from: bytes)
+    unsafe all = UnsafeRawBufferPointer(copy)
+  }
+
+  deinit { unsafe all.deallocate() }
 }

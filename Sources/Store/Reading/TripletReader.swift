@@ -4,7 +4,7 @@ import Schema
 /// them where the caller says.
 ///
 /// For one thread at a time. ``load(_:)`` comes first; what it has read stays until the next one.
-public final class TripletReader {
+@safe public final class TripletReader {
   /// How the pixels of a decoded image lie.
   public enum PixelOrder: Sendable {
     /// `[height, width, 3]`.
@@ -13,18 +13,31 @@ public final class TripletReader {
     case planar
   }
 
-  /// Bytes between the blobs of a triplet that are read along with them at most.
-  private static let maximumGapBytes = 64 << 10
   /// Scratch memory that is kept between two triplets.
   private static let keptBytes = 16 << 20
 
   private let packs: PackFolder
   private var facts: TripletFacts?
-  private var bytes: [UInt8] = []
-  /// Where the payload of the image, then of each mask, lies in `bytes`.
-  private var payloads: [Range<Int>] = []
+  private var scratch: UnsafeMutableRawBufferPointer
+  /// The records of the loaded triplet, in `scratch` or in what its facts keep.
+  private var source: UnsafeRawBufferPointer
 
-  init(_ packs: PackFolder) { self.packs = packs }
+  init(_ packs: PackFolder) {
+    self.packs = packs
+    unsafe scratch = .allocate(byteCount: 0, alignment: 16)
+    unsafe source = UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
+  deinit { unsafe scratch.deallocate() }
+
+  /// Loads a triplet whose bytes were read and checked before and kept; false when they were not.
+  public func loadFromMemory(_ facts: TripletFacts) -> Bool {
+    guard let bytes = facts.bytes else { return false }
+    // Safe: the facts are kept, and keep the bytes.
+    unsafe source = bytes.all
+    self.facts = facts
+    return true
+  }
 
   /// Reads all blobs of a triplet and holds each against its checksum.
   ///
@@ -32,34 +45,23 @@ public final class TripletReader {
   ///   ``StoreError/Code/unwritable`` when the disk cannot be read.
   public func load(_ facts: TripletFacts) throws(StoreError) {
     self.facts = nil
-    payloads.removeAll(keepingCapacity: true)
-    let places = [facts.image] + facts.masks.map(\.place)
-    // The blobs of a triplet were written one behind the other: one read gets them all.
-    let first = places.map(\.offset).min() ?? 0
-    let end = places.map { $0.offset + Self.recordBytes($0) }.max() ?? 0
-    let total = places.reduce(0) { $0 + Self.recordBytes($1) }
-    let isTogether =
-      places.allSatisfy { $0.pack == facts.image.pack }
-      && end - first <= total + Self.maximumGapBytes
-    grow(to: isTogether ? end - first : total)
-    if isTogether { try read(facts.image.pack, at: first, into: 0..<(end - first), facts) }
-    var filled = 0
-    for place in places {
-      let length = Self.recordBytes(place)
-      let start = isTogether ? place.offset - first : filled
-      if !isTogether {
-        try read(place.pack, at: place.offset, into: start..<(start + length), facts)
-      }
-      // Safe: the range lies inside the array, which was grown to hold it.
-      try unsafe bytes.withUnsafeBufferPointer { (buffer) throws(StoreError) in
-        try unsafe PackRecord.verify(
-          UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: buffer[start..<(start + length)])),
-          place: place,
-          of: facts.triplet, file: PackFolder.name(place.pack))
-      }
-      payloads.append((start + PackLayout.recordHeaderBytes)..<(start + length))
-      filled += length
+    grow(to: facts.readBytes)
+    let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch[0..<facts.readBytes])
+    if let extent = facts.extent {
+      try unsafe read(facts.image.pack, at: extent.lowerBound, into: bytes, facts)
     }
+    for (index, range) in facts.records.enumerated() {
+      let place = index == 0 ? facts.image : facts.masks[index - 1].place
+      let record = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[range])
+      if facts.extent == nil {
+        try unsafe read(place.pack, at: place.offset, into: record, facts)
+      }
+      try unsafe PackRecord.verify(
+        UnsafeRawBufferPointer(record), place: place, of: facts.triplet,
+        file: PackFolder.name(place.pack))
+    }
+    unsafe source = UnsafeRawBufferPointer(bytes)
+    unsafe facts.noteRead(source)
     self.facts = facts
   }
 
@@ -114,46 +116,37 @@ public final class TripletReader {
   }
 
   private func decode(
-    _ payload: Int, _ body: (UnsafeRawBufferPointer) throws(StoreError) -> Void
+    _ record: Int, _ body: (UnsafeRawBufferPointer) throws(StoreError) -> Void
   ) throws(StoreError) {
-    let range = payloads[payload]
+    let facts = loaded
+    let range = facts.records[record]
+    let payload = (range.lowerBound + PackLayout.recordHeaderBytes)..<range.upperBound
     do throws(StoreError) {
       // Safe: the range was read and checked, and the pointer does not leave the closure.
-      try unsafe bytes.withUnsafeBufferPointer { (buffer) throws(StoreError) in
-        try unsafe body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: buffer[range])))
-      }
+      try unsafe body(UnsafeRawBufferPointer(rebasing: source[payload]))
     } catch {
-      throw StoreError(error.code, "triplet \(loaded.triplet): \(error.message)", cause: error)
+      throw StoreError(error.code, "triplet \(facts.triplet): \(error.message)", cause: error)
     }
   }
 
   private func read(
-    _ pack: Int, at offset: Int, into range: Range<Int>, _ facts: TripletFacts
+    _ pack: Int, at offset: Int, into target: UnsafeMutableRawBufferPointer, _ facts: TripletFacts
   ) throws(StoreError) {
-    let file = try packs.file(pack)
-    // Safe: the range lies inside the array, which was grown to hold it.
-    let count = try unsafe bytes.withUnsafeMutableBufferPointer { (buffer) throws(StoreError) in
-      try unsafe file.read(
-        at: offset,
-        into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[range])))
-    }
-    guard count == range.count else {
+    let count = try unsafe packs.file(pack).read(at: offset, into: target)
+    guard count == target.count else {
       throw StoreError(
         .corrupt,
         "\(PackFolder.name(pack)) at \(offset), triplet \(facts.triplet): the file ends after "
-          + "\(count) of \(range.count) bytes")
+          + "\(count) of \(target.count) bytes")
     }
   }
 
   private func grow(to count: Int) {
-    if bytes.count > Self.keptBytes, count <= Self.keptBytes { bytes = [] }
-    if bytes.count < count {
-      bytes = [UInt8](repeating: 0, count: max(count, 2 * bytes.count))
-    }
-  }
-
-  private static func recordBytes(_ place: BlobPlace) -> Int {
-    PackLayout.recordHeaderBytes + place.storedBytes
+    let isTooLarge = unsafe scratch.count > Self.keptBytes && count <= Self.keptBytes
+    guard unsafe scratch.count < count || isTooLarge else { return }
+    let size = unsafe max(count, isTooLarge ? 0 : 2 * scratch.count)
+    unsafe scratch.deallocate()
+    unsafe scratch = .allocate(byteCount: size, alignment: 16)
   }
 }
 

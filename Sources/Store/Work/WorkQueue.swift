@@ -111,6 +111,7 @@ enum WorkQueue {
         db, LeaseReference(job: row["job"], ordinal: row["ordinal"], token: row["token"]),
         isLost: true, &context)
     }
+    context.expiredLeases += rows.count
     return !rows.isEmpty
   }
 

@@ -1,7 +1,7 @@
 /// What somebody may have meant.
-package enum Suggestion {
+public enum Suggestion {
   /// The candidate nearest to a word, if it is near enough to be a slip of the fingers.
-  package static func nearest(to word: String, among candidates: [String]) -> String? {
+  public static func nearest(to word: String, among candidates: [String]) -> String? {
     let bound = max(1, word.count / 3)
     return
       candidates
