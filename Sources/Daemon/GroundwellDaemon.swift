@@ -92,7 +92,10 @@ struct GroundwellDaemon: AsyncParsableCommand {
     let claim = try SocketClaim(settings.socketPath)
     Self.raiseDescriptorLimit()
     let signal = ChangeSignal()
-    let store = try TripletStore(settings.storePath, onChange: { _ in signal.notify() })
+    let options = StoreOptions(
+      failpoints: try .fromEnvironment(ProcessInfo.processInfo.environment))
+    let store = try TripletStore(
+      settings.storePath, options: options, onChange: { _ in signal.notify() })
     let context = DaemonContext(
       store: store, settings: settings, signal: signal, decoders: DecodePool(store),
       slotLedger: SlotLedger(settings.limits), figures: DaemonFigures(), logger: logger)

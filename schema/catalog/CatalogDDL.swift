@@ -6,4 +6,9 @@ public enum CatalogDDL {
   public static var version1: String {
     String(decoding: PackageResources.catalog_v1_sql, as: UTF8.self)
   }
+
+  /// From version 1 to version 2.
+  public static var version2: String {
+    String(decoding: PackageResources.catalog_v2_sql, as: UTF8.self)
+  }
 }
