@@ -9,6 +9,10 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+// Builds of a checkout have failpoints, for tests; `make install` builds without them.
+let hasFailpoints = Context.environment["GROUNDWELL_FAILPOINTS"] != "0"
+let failpoints: [SwiftSetting] = hasFailpoints ? [.define("GROUNDWELL_FAILPOINTS")] : []
+
 let package = Package(
   name: "groundwell",
   products: [
@@ -34,8 +38,10 @@ let package = Package(
     .target(
       name: "Schema", path: "schema",
       exclude: ["README.md", "pack/README.md", "wire/golden", "wire/openrpc.json", "plan/golden"],
-      resources: [.embedInCode("catalog/catalog_v1.sql"), .embedInCode("catalog/catalog_v2.sql")],
-      swiftSettings: strict),
+      resources: [
+        .embedInCode("catalog/catalog_v1.sql"), .embedInCode("catalog/catalog_v2.sql"),
+        .embedInCode("catalog/splits.json"),
+      ], swiftSettings: strict),
     .target(name: "Wire", dependencies: ["Schema", "CSocket"], swiftSettings: strict),
     .target(name: "Imaging", dependencies: ["Schema", "CPNG"], swiftSettings: strict),
     .target(name: "Formats", dependencies: ["Schema", "Imaging"], swiftSettings: strict),
@@ -44,7 +50,7 @@ let package = Package(
       dependencies: [
         "Schema", "CCodec", "CLZ4", "CXXHash", .product(name: "GRDB", package: "GRDB.swift"),
       ],
-      swiftSettings: strict),
+      swiftSettings: strict + failpoints),
     .executableTarget(
       name: "Generator",
       dependencies: [
@@ -95,7 +101,7 @@ let package = Package(
       dependencies: [
         "Store", "Schema", "CCodec", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
       ],
-      swiftSettings: strict),
+      swiftSettings: strict + failpoints),
     .testTarget(
       name: "FormatsTests",
       dependencies: ["Formats", "FuzzProbes", "Schema", "Imaging", "TestSupport"],

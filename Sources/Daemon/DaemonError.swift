@@ -41,6 +41,9 @@ struct DaemonError: Error, Sendable {
       case .itemUnknown: .itemUnknown
       case .tokenStale: .tokenStale
       case .snapshotGone: .snapshotGone
+      case .moved: .internalError
+      case .full: .storeFull
+      case .busy: .overQuota
       }
     self.init(word, error.message, cause: error)
   }

@@ -42,8 +42,10 @@ struct DaemonRun {
     Self.raiseDescriptorLimit()
     let manager = ServiceManager(logger: logger)
     let (signal, counters) = (ChangeSignal(), ServingCounters())
+    let options = StoreOptions(
+      failpoints: try .fromEnvironment(ProcessInfo.processInfo.environment))
     let store = try TripletStore(
-      settings.storePath,
+      settings.storePath, options: options,
       onChange: { change in
         counters.count(change)
         signal.notify()

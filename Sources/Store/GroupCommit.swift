@@ -9,6 +9,7 @@ struct GroupCommit {
   private let catalog: Catalog
   private let index: StoreIndex
   private let now: Int64
+  private let failpoints: Failpoints
 
   /// Set when the disk may hold less than was written to it.
   private(set) var fatal: StoreError?
@@ -17,7 +18,8 @@ struct GroupCommit {
   /// Triplets that were set aside.
   private(set) var removed: [TripletID] = []
 
-  init(catalog: Catalog, index: StoreIndex, now: Int64) {
+  init(catalog: Catalog, index: StoreIndex, now: Int64, failpoints: Failpoints) {
+    self.failpoints = failpoints
     self.catalog = catalog
     self.index = index
     self.now = now
@@ -56,10 +58,15 @@ struct GroupCommit {
       }
       sequence += 1
       var places: [BlobPlace] = []
-      for record in triplet.records(sequence) { places.append(try writer.append(record)) }
+      try failpoints.reach(.appendBefore)
+      for record in triplet.records(sequence) {
+        places.append(try writer.append(record))
+        try failpoints.reach(.appendInside)
+      }
       blobs[position] = (sequence, places)
     }
     do throws(StoreError) {
+      try failpoints.reach(.appendAfter)
       try writer.sync()
     } catch {
       // After a failed sync the kernel may drop the pages and report success the next time.
@@ -103,25 +110,28 @@ struct GroupCommit {
     let before = index.read { $0.snapshot }
     let (pack, packBytes, isSealed) = (writer.number, writer.endBytes, writer.isSealed)
     var made = errors
+    try failpoints.reach(.transactionBefore)
     try onDatabase("committing") {
       try catalog.queue.writeWithoutTransaction { db in
         try db.inTransaction(.immediate) {
-          if !blobs.isEmpty {
-            try rememberPack(db, pack, packBytes, isSealed)
-          }
           for (position, write) in writes.enumerated() where refused[position] == nil {
             made[position] = try attempt(db, write, blobs[position], &context)
+          }
+          if !blobs.isEmpty {
+            try rememberPack(db, pack, packBytes, isSealed, added: context.addedBytes)
           }
           if context.sequence != before {
             try db.execute(
               sql: "UPDATE store SET last_sequence = ?", arguments: [context.sequence])
           }
+          try failpoints.reach(.transactionInside)
           jobs = try changedJobs(db, context)
           targets = try changedTargets(db, context)
           return .commit
         }
       }
     }
+    try failpoints.reach(.transactionAfter)
     errors = made
     removed = context.quarantined.map(\.triplet)
     writer.commit()
@@ -156,14 +166,13 @@ struct GroupCommit {
   }
 
   private func rememberPack(
-    _ db: Database, _ pack: Int, _ bytes: Int, _ isSealed: Bool
+    _ db: Database, _ pack: Int, _ bytes: Int, _ isSealed: Bool, added: Int
   ) throws {
     try db.execute(
       sql: """
-        INSERT INTO pack (id, committed_bytes, is_sealed) VALUES (?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET committed_bytes = excluded.committed_bytes,
-          is_sealed = excluded.is_sealed
-        """, arguments: [pack, bytes, isSealed])
+        UPDATE pack SET committed_bytes = ?, is_sealed = ?, live_bytes = live_bytes + ?
+        WHERE id = ?
+        """, arguments: [bytes, isSealed, added, pack])
   }
 
   private func changedJobs(_ db: Database, _ context: CommitContext) throws -> [JobInfo] {
@@ -177,7 +186,7 @@ struct GroupCommit {
   ) throws -> [(Int64, CategoryName, Int)] {
     try context.categories.sorted().compactMap { row in
       try Row.fetchOne(db, sql: "SELECT name, target FROM category WHERE id = ?", arguments: [row])
-        .map { (row, try CategoryName($0["name"] as String), $0["target"]) }
+        .map { (row, try CategoryName(try $0.get("name") as String), try $0.get("target")) }
     }
   }
 }

@@ -28,8 +28,14 @@ public struct StoreError: Error, Sendable {
     case itemUnknown
     /// The item belongs to a later lease, or its job is cancelled.
     case tokenStale
-    /// The snapshot is later than the newest, or from another store.
+    /// The snapshot is later than the newest, from another store, or compacted away.
     case snapshotGone
+    /// Compaction has moved the bytes since they were looked up; look them up again.
+    case moved
+    /// The store has reached its quota, or the disk the reserve that must stay free.
+    case full
+    /// Another task of the same kind is under way.
+    case busy
   }
 
   /// The kind of failure.
@@ -61,6 +67,11 @@ public struct StoreError: Error, Sendable {
     if let error = error as? StoreError { return error }
     if let error = error as? SchemaError {
       return StoreError(.invalidArgument, error.message, cause: error)
+    }
+    if let error = error as? RowDecodingError {
+      return StoreError(
+        .catalogDamaged, "catalog.sqlite: \(doing) found a value of another type: \(error)",
+        cause: error)
     }
     guard let error = error as? DatabaseError else {
       return StoreError(.unwritable, "catalog: \(doing) failed: \(error)", cause: error)

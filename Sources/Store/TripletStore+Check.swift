@@ -53,13 +53,13 @@ extension TripletStore {
       var problems: [String] = []
       let lists = try catalog.liveLists(db)
       for row in try Row.fetchAll(db, sql: "SELECT id, name, stock, instances FROM category") {
-        let id: Int64 = row["id"]
+        let id: Int64 = try row.get("id")
         let (ids, instances) = lists[id] ?? ([], 0)
-        let catalog: (Int, Int) = (row["stock"], row["instances"])
+        let catalog: (Int, Int) = (try row.get("stock"), try row.get("instances"))
         let memory = (state.entries[id]?.list.count ?? -1, state.entries[id]?.instances ?? -1)
         if catalog != (ids.count, instances) || memory != (ids.count, instances) {
           problems.append(
-            "category '\(row["name"] as String)': a recount gives stock \(ids.count) and "
+            "category '\(try row.get("name") as String)': a recount gives stock \(ids.count) and "
               + "instances \(instances), the catalog says \(catalog), memory \(memory)")
         }
       }
@@ -89,8 +89,9 @@ extension TripletStore {
         LIMIT ?
         """, arguments: [Self.maximumProblems]
     ).map { "triplet \($0) has no mask" }
-      + Row.fetchAll(db, sql: "PRAGMA foreign_key_check").prefix(Self.maximumProblems).map {
-        "a row of '\($0[0] as String)' refers to a row of '\($0[2] as String)' that is not there"
+      + Row.fetchAll(db, sql: "PRAGMA foreign_key_check").prefix(Self.maximumProblems).map { row in
+        let (from, to): (String, String) = (try row.get(0), try row.get(2))
+        return "a row of '\(from)' refers to a row of '\(to)' that is not there"
       }
   }
 
@@ -104,9 +105,12 @@ extension TripletStore {
         FROM job LEFT JOIN work_item ON work_item.job = job.id GROUP BY job.id
         HAVING done <> done_count OR parked <> parked_count LIMIT ?
         """, arguments: [Self.maximumProblems]
-    ).map {
-      "job \($0["id"] as Int64): \($0["done"] as Int) items are done and \($0["parked"] as Int) "
-        + "parked, the job says \($0["done_count"] as Int) and \($0["parked_count"] as Int)"
+    ).map { row in
+      let (id, done, parked): (Int64, Int, Int) = (
+        try row.get("id"), try row.get("done"), try row.get("parked")
+      )
+      let says: (Int, Int) = (try row.get("done_count"), try row.get("parked_count"))
+      return "job \(id): \(done) items are done and \(parked) parked, the job says \(says)"
     }
   }
 }

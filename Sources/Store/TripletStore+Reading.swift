@@ -89,18 +89,50 @@ extension TripletStore {
         triplets.append(try decode(triplet))
       } catch {
         guard error.code == .corrupt, !triplet.isQuarantined else { throw error }
-        await quarantine(triplet.info.triplet)
+        await setAside(triplet.row.id, reason: error.message)
         throw error
       }
     }
     return triplets
   }
 
-  private func stored(_ ids: [TripletID]) throws(StoreError) -> [StoredTriplet] {
+  /// - Throws: ``StoreError/Code/corrupt`` after setting a triplet aside whose rows are damaged.
+  private nonisolated func stored(_ ids: [TripletID]) async throws(StoreError) -> [StoredTriplet] {
+    var found: [StoredTriplet] = []
+    for result in try await stored(each: ids) {
+      switch result {
+      case .success(let triplet): found.append(triplet)
+      case .failure(let failure):
+        if failure.error.code == .corrupt {
+          await setAside(failure.triplet, reason: failure.error.message)
+        }
+        throw failure.error
+      }
+    }
+    return found
+  }
+
+  /// What keeps one triplet from being read.
+  struct ReadFailure: Error {
+    let triplet: TripletID
+    let error: StoreError
+  }
+
+  /// Looks up triplets that were not deleted, each on its own.
+  func stored(
+    each ids: [TripletID]
+  ) throws(StoreError) -> [Result<StoredTriplet, ReadFailure>] {
     try read("reading triplets") { db in
-      try ids.map { id in
-        guard let triplet = try storedTriplet(db, id) else { throw Self.noTriplet(id) }
-        return triplet
+      ids.map { id in
+        do {
+          guard let triplet = try storedTriplet(db, id), triplet.row.deleted == nil else {
+            throw Self.noTriplet(id)
+          }
+          return .success(triplet)
+        } catch {
+          let failure = StoreError.database(error, "reading triplet \(id)")
+          return .failure(ReadFailure(triplet: id, error: failure))
+        }
       }
     }
   }
@@ -114,10 +146,10 @@ extension TripletStore {
         .corrupt, "triplet \(info.triplet) was set aside because its bytes are damaged")
     }
     let image = try BlobCodec.image(
-      packs.blob(triplet.image, of: info.triplet), width: info.width, height: info.height,
+      packs.blob(triplet.row.image, of: info.triplet), width: info.width, height: info.height,
       of: info.triplet)
     var masks: [BinaryMask] = []
-    for place in triplet.masks {
+    for place in triplet.masks.map(\.place) {
       masks.append(
         try BlobCodec.mask(
           packs.blob(place, of: info.triplet), width: info.width, height: info.height,
@@ -141,15 +173,19 @@ extension TripletStore {
     }
     return try read("a query") { db in
       let ids = try queryTriplets(db, query, limit: limit)
-      let triplets = try ids.prefix(limit).compactMap { try storedTriplet(db, $0)?.info }
+      let triplets = try ids.prefix(limit).compactMap { try uncheckedTriplet(db, $0) }
+        .filter(\.isSealed).map(\.info)
       return TripletQuery.Result(
-        triplets: triplets, next: ids.count > limit ? triplets.last?.triplet : nil)
+        triplets: triplets, next: ids.count > limit ? ids.prefix(limit).last : nil)
     }
   }
 
-  func quarantine(_ id: TripletID) async {
+  /// Sets a triplet aside whose bytes or rows were found broken.
+  public nonisolated func setAside(_ id: TripletID, reason: String) async {
     do throws(StoreError) {
-      _ = try await write { db, _, context in try quarantineTriplet(db, id, &context) }
+      _ = try await write { db, _, context in
+        try quarantineTriplet(db, id, reason: reason, &context)
+      }
     } catch {
       // The caller throws what was wrong with the triplet; the next read finds it again.
     }

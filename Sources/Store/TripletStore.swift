@@ -26,6 +26,7 @@ public actor TripletStore {
   nonisolated let index: StoreIndex
   nonisolated let packs: PackFolder
   nonisolated let factsCache = FactsCache()
+  nonisolated let options: StoreOptions
   let catalog: Catalog
 
   /// Held until ``close()``.
@@ -41,21 +42,28 @@ public actor TripletStore {
   /// Opens the store in the folder `path`, creating it, and makes good after a crash.
   ///
   /// - Parameters:
+  ///   - options: what it may take, and what a test interferes with.
   ///   - clock: microseconds since 1970.
   ///   - onChange: called behind every commit, on the store's queue.
   /// - Throws: ``StoreError/Code/locked``, ``StoreError/Code/newerVersion``,
   ///   ``StoreError/Code/corrupt``, ``StoreError/Code/unwritable``.
   public init(
-    _ path: String, clock: @escaping @Sendable () -> Int64 = TripletStore.systemClock,
+    _ path: String, options: StoreOptions = StoreOptions(),
+    clock: @escaping @Sendable () -> Int64 = TripletStore.systemClock,
     onChange: @escaping @Sendable (StoreChange) -> Void = { _ in }
   ) throws(StoreError) {
     try Self.createFolder(path + "/packs")
     lock = try StoreLock(path)
     executor = SerialQueueExecutor(label: "store")
-    catalog = try Catalog(path + "/catalog.sqlite", now: clock())
-    packs = PackFolder(path + "/packs", store: catalog.uuid)
-    writer = try Recovery.run(catalog, packs, now: clock())
+    let failpoints = options.failpoints
+    catalog = try Catalog(
+      path + "/" + Catalog.fileName, now: clock(), hasPacks: Self.hasPacks(path + "/packs"),
+      failpoints: failpoints)
+    packs = PackFolder(path + "/packs", store: catalog.uuid, failpoints: failpoints)
+    writer = try Recovery(catalog: catalog, packs: packs, failpoints: failpoints).run()
+    try catalog.installSplits()
     index = try catalog.loadIndex()
+    self.options = options
     self.path = path
     self.clock = clock
     self.onChange = onChange
@@ -74,6 +82,16 @@ public actor TripletStore {
     } catch {
       throw StoreError(
         .unwritable, "\(path) cannot be created: \(error.localizedDescription)", cause: error)
+    }
+  }
+
+  private static func hasPacks(_ path: String) throws(StoreError) -> Bool {
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: path)
+        .contains { $0.hasSuffix(".pack") }
+    } catch {
+      throw StoreError(
+        .unwritable, "\(path) cannot be listed: \(error.localizedDescription)", cause: error)
     }
   }
 
@@ -122,7 +140,8 @@ public actor TripletStore {
     let writes = pending
     pending = []
     if let failure { return writes.forEach { $0.finish(failure) } }
-    var commit = GroupCommit(catalog: catalog, index: index, now: clock())
+    var commit = GroupCommit(
+      catalog: catalog, index: index, now: clock(), failpoints: options.failpoints)
     let finished = commit.run(writes, &writer)
     failure = commit.fatal
     factsCache.remove(commit.removed)

@@ -54,7 +54,7 @@ struct FactsTests {
       #expect(throws: StoreError.self) { try reader.load(facts) }
       #expect(!reader.loadFromMemory(facts))
     }
-    await store.setAside(1)
+    await store.setAside(1, reason: "test")
     await #expect(throws: StoreError.self) { try await store.facts([1]) }
   }
 

@@ -344,7 +344,8 @@ import Testing
     let directory = try TemporaryDirectory()
     let folder = PackFolder(directory.path, store: UUID())
     var writer = try PackWriter(
-      folder, number: 0, committedBytes: 0, isSealed: true, sealBytes: 2000)
+      folder, number: 0, newest: 0, committedBytes: 0, isSealed: true, sealBytes: 2000
+    ) { (_) throws(StoreError) in }
     var places: [(BlobPlace, TripletID)] = []
     for id in 1...6 {
       let record = PackRecord(
@@ -365,7 +366,9 @@ import Testing
   func rollsBack() throws {
     let directory = try TemporaryDirectory()
     let folder = PackFolder(directory.path, store: UUID())
-    var writer = try PackWriter(folder, number: 0, committedBytes: 0, isSealed: true)
+    var writer = try PackWriter(
+      folder, number: 0, newest: 0, committedBytes: 0, isSealed: true
+    ) { (_) throws(StoreError) in }
     let record = PackRecord(
       kind: .mask, ordinal: 2, triplet: 1,
       blob: EncodedBlob(codec: .raw, payload: [1, 0, 1], decodedBytes: 3))

@@ -12,6 +12,8 @@ public enum PackLayout {
   public static let recordAlignment = 8
   /// A pack is sealed, and a new one begun, when it is at least this long.
   public static let sealBytes = 1 << 30
+  /// No pack is ever longer; a larger offset comes from a damaged catalog.
+  public static let maximumFileBytes = 1 << 40
   /// The largest payload of one record.
   public static let maximumPayloadBytes = 64 << 20
 

@@ -171,7 +171,8 @@ extension Session {
     }
     if let (index, error) = outcome.failure {
       if error.code == .corrupt {
-        await context.store.setAside(batch.items[index].facts.triplet)
+        await context.store.setAside(
+          batch.items[index].facts.triplet, reason: error.message)
       }
       throw error
     }

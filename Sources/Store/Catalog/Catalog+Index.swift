@@ -14,7 +14,7 @@ extension Catalog {
         state.quarantinedCount = try count(
           db, "triplet WHERE deleted_sequence IS NULL AND quarantined_sequence IS NOT NULL")
         for row in try Row.fetchAll(db, sql: "SELECT id, committed_bytes FROM pack") {
-          state.packEnds[row["id"]] = row["committed_bytes"]
+          state.packEnds[try row.get("id")] = try row.get("committed_bytes")
         }
         try loadCategories(db, &state)
         let active = JobList.Params(state: .active)
@@ -43,11 +43,11 @@ extension Catalog {
   private func loadCategories(_ db: Database, _ state: inout StoreIndex.State) throws {
     let lists = try liveLists(db)
     for row in try Row.fetchAll(db, sql: "SELECT id, name, target FROM category") {
-      let id: Int64 = row["id"]
-      let name = try CategoryName(row["name"] as String)
+      let id: Int64 = try row.get("id")
+      let name = try CategoryName(try row.get("name") as String)
       state.rows[name] = id
       state.entries[id] = StoreIndex.Entry(
-        name: name, target: row["target"], instances: lists[id]?.instances ?? 0,
+        name: name, target: try row.get("target"), instances: lists[id]?.instances ?? 0,
         list: CategoryList(lists[id]?.ids ?? []))
     }
   }
@@ -63,7 +63,7 @@ extension Catalog {
         ORDER BY category, triplet
         """)
     while let row = try rows.next() {
-      let (category, triplet): (Int64, Int64) = (row[0], row[1])
+      let (category, triplet): (Int64, Int64) = (try row.get(0), try row.get(1))
       let id = UInt32(truncatingIfNeeded: triplet)
       lists[category, default: ([], 0)].instances += 1
       if lists[category]?.ids.last != id { lists[category]?.ids.append(id) }

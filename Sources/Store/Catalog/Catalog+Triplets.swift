@@ -17,42 +17,22 @@ func insertTriplet(
   _ db: Database, _ id: TripletID, _ triplet: EncodedTriplet, _ places: [BlobPlace],
   _ context: inout CommitContext
 ) throws {
-  let image = places[0]
-  let facts = triplet.provenance
-  try db.cachedStatement(
-    sql: """
-      INSERT INTO triplet (id, width, height, prompt, engine, model_fingerprint, seed, sampler,
-        steps, guidance_scale, grounding_fingerprint, worker, created_us, committed_us,
-        pack, offset, stored_bytes, codec, checksum)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-      """
-  ).execute(arguments: [
-    id, triplet.width, triplet.height, triplet.prompt, facts.engine, facts.modelFingerprint,
-    facts.seed, facts.sampler, facts.steps, facts.guidanceScale, facts.groundingFingerprint,
-    facts.worker, facts.createdMicroseconds, context.now, image.pack, image.offset,
-    image.storedBytes, Int(image.codec.rawValue), Int64(bitPattern: image.checksum),
-  ])
-  var instances: [Int64: (name: CategoryName, count: Int)] = [:]
-  for (info, place) in zip(triplet.masks, places.dropFirst()) {
-    let row = try categoryRow(db, info.category, &context)
-    instances[row, default: (info.category, 0)].count += 1
-    try db.cachedStatement(
-      sql: """
-        INSERT INTO mask (triplet, ordinal, category, instance, source, confidence,
-          visible_fraction, pixel_count, pack, offset, stored_bytes, codec, checksum)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """
-    ).execute(arguments: [
-      id, place.ordinal, row, info.instance, info.source.rawValue, info.confidence,
-      info.visibleFraction, info.pixelCount, place.pack, place.offset, place.storedBytes,
-      Int(place.codec.rawValue), Int64(bitPattern: place.checksum),
-    ])
+  let row = TripletRow(id, triplet, places[0], committed: context.now)
+  let masks = try zip(triplet.masks, places.dropFirst()).map { info, place in
+    MaskRow(try categoryRow(db, info.category, &context), info, place)
   }
-  for (row, entry) in instances {
+  try insert(db, row, seal: Seal.of(row, masks))
+  for mask in masks { try insert(db, mask, of: id) }
+  try db.cachedStatement(sql: "INSERT INTO prompt_search (rowid, prompt) VALUES (?, ?)")
+    .execute(arguments: [id, row.prompt])
+  var instances: [Int64: (name: CategoryName, count: Int)] = [:]
+  for mask in masks { instances[mask.category, default: (mask.info.category, 0)].count += 1 }
+  for (category, entry) in instances {
     try db.cachedStatement(
       sql: "UPDATE category SET stock = stock + 1, instances = instances + ? WHERE id = ?"
-    ).execute(arguments: [entry.count, row])
+    ).execute(arguments: [entry.count, category])
   }
+  context.addedBytes += places.reduce(0) { $0 + $1.recordBytes }
   context.added.append(
     .init(
       triplet: id,
@@ -60,93 +40,95 @@ func insertTriplet(
         .map { (row: $0.key, name: $0.value.name, instances: $0.value.count) }))
 }
 
-/// Sets a triplet aside; false when it is gone or set aside already.
-func quarantineTriplet(
-  _ db: Database, _ id: TripletID, _ context: inout CommitContext
-) throws -> Bool {
-  let sequence = context.sequence + 1
-  try db.execute(
+private func insert(_ db: Database, _ row: TripletRow, seal: Int64) throws {
+  let (facts, image) = (row.provenance, row.image)
+  try db.cachedStatement(
     sql: """
-      UPDATE triplet SET quarantined_sequence = ?
-      WHERE id = ? AND quarantined_sequence IS NULL AND deleted_sequence IS NULL
-      """, arguments: [sequence, id])
-  guard db.changesCount == 1 else { return false }
-  try db.execute(
+      INSERT INTO triplet (id, width, height, prompt, engine, model_fingerprint, seed, sampler,
+        steps, guidance_scale, grounding_fingerprint, worker, created_us, committed_us,
+        pack, offset, stored_bytes, codec, checksum, seal)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """
+  ).execute(arguments: [
+    row.id, row.width, row.height, row.prompt, facts.engine, facts.modelFingerprint,
+    facts.seed, facts.sampler, facts.steps, facts.guidanceScale, facts.groundingFingerprint,
+    facts.worker, facts.createdMicroseconds, row.committedMicroseconds, image.pack, image.offset,
+    image.storedBytes, Int(image.codec.rawValue), Int64(bitPattern: image.checksum), seal,
+  ])
+}
+
+private func insert(_ db: Database, _ row: MaskRow, of triplet: TripletID) throws {
+  let (info, place) = (row.info, row.place)
+  try db.cachedStatement(
     sql: """
-      UPDATE category SET stock = stock - 1,
-        instances = instances - (SELECT count(*) FROM mask WHERE triplet = ?1 AND category = category.id)
-      WHERE id IN (SELECT category FROM mask WHERE triplet = ?1)
-      """, arguments: [id])
-  context.sequence = sequence
-  let rows = try Row.fetchAll(
-    db, sql: "SELECT category, count(*) FROM mask WHERE triplet = ? GROUP BY category",
-    arguments: [id])
-  context.quarantined.append((id, sequence, rows.map { (row: $0[0], instances: $0[1]) }))
-  return true
+      INSERT INTO mask (triplet, ordinal, category, instance, source, confidence,
+        visible_fraction, pixel_count, pack, offset, stored_bytes, codec, checksum)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """
+  ).execute(arguments: [
+    triplet, place.ordinal, row.category, info.instance, info.source.rawValue, info.confidence,
+    info.visibleFraction, info.pixelCount, place.pack, place.offset, place.storedBytes,
+    Int(place.codec.rawValue), Int64(bitPattern: place.checksum),
+  ])
 }
 
 /// Everything the catalog knows of one triplet.
-struct StoredTriplet: Sendable {
-  let info: TripletInfo
+struct StoredTriplet {
+  let row: TripletRow
+  let masks: [MaskRow]
+
+  /// What clients see of it.
+  var info: TripletInfo {
+    TripletInfo(
+      triplet: row.id, width: row.width, height: row.height, prompt: row.prompt,
+      masks: masks.map(\.info), provenance: row.provenance,
+      committedMicroseconds: row.committedMicroseconds)
+  }
   /// Whether its bytes were found broken before.
-  let isQuarantined: Bool
-  let image: BlobPlace
-  let masks: [BlobPlace]
+  var isQuarantined: Bool { row.quarantined != nil }
+  /// Where its image, then its masks, are.
+  var places: [BlobPlace] { [row.image] + masks.map(\.place) }
+  /// Whether the rows are as they were written.
+  var isSealed: Bool { Seal.of(row, masks) == row.seal }
 }
 
-/// Reads what the catalog knows of a triplet; nil when there is none, or it was deleted.
+/// Reads what the catalog knows of a triplet, whether deleted or not; nil when there is none.
+///
+/// - Throws: ``StoreError/Code/corrupt`` when the rows are not what was written.
 func storedTriplet(_ db: Database, _ id: TripletID) throws -> StoredTriplet? {
-  let select = try db.cachedStatement(
-    sql: "SELECT * FROM triplet WHERE id = ? AND deleted_sequence IS NULL")
+  guard let stored = try uncheckedTriplet(db, id) else { return nil }
+  guard stored.isSealed else { throw StoreError.broken(id) }
+  return stored
+}
+
+/// Reads the rows of a triplet without holding them against their seal.
+///
+/// - Throws: ``StoreError/Code/corrupt`` when a value is none that was ever written.
+func uncheckedTriplet(_ db: Database, _ id: TripletID) throws -> StoredTriplet? {
+  let select = try db.cachedStatement(sql: "SELECT * FROM triplet WHERE id = ?")
   guard let row = try Row.fetchOne(select, arguments: [id]) else { return nil }
   let masks = try Row.fetchAll(
     try db.cachedStatement(
       sql: """
-        SELECT mask.*, category.name FROM mask JOIN category ON category.id = mask.category
+        SELECT mask.*, category.name FROM mask LEFT JOIN category ON category.id = mask.category
         WHERE triplet = ? ORDER BY ordinal
         """), arguments: [id])
-  return try StoredTriplet(
-    info: tripletInfo(row, masks.map(maskInfo)),
-    isQuarantined: row["quarantined_sequence"] as Int64? != nil,
-    image: blobPlace(row, .image, ordinal: 0),
-    masks: masks.map { try blobPlace($0, .mask, ordinal: $0["ordinal"]) })
-}
-
-private func tripletInfo(_ row: Row, _ masks: [MaskInfo]) -> TripletInfo {
-  TripletInfo(
-    triplet: row["id"], width: row["width"], height: row["height"], prompt: row["prompt"],
-    masks: masks,
-    provenance: Provenance(
-      engine: row["engine"], modelFingerprint: row["model_fingerprint"], seed: row["seed"],
-      sampler: row["sampler"], steps: row["steps"], guidanceScale: row["guidance_scale"],
-      groundingFingerprint: row["grounding_fingerprint"], worker: row["worker"],
-      createdMicroseconds: row["created_us"]),
-    committedMicroseconds: row["committed_us"])
-}
-
-private func maskInfo(_ row: Row) throws -> MaskInfo {
-  guard let source = LabelSource(rawValue: row["source"]) else {
-    throw StoreError(.catalogDamaged, "catalog: unknown label source '\(row["source"] as String)'")
+  return try decoding(id) {
+    StoredTriplet(row: try TripletRow(row), masks: try masks.map(MaskRow.init))
   }
-  return MaskInfo(
-    category: try CategoryName(row["name"] as String), instance: row["instance"],
-    source: source, confidence: row["confidence"], visibleFraction: row["visible_fraction"],
-    pixelCount: row["pixel_count"])
 }
 
-func blobPlace(_ row: Row, _ kind: PackLayout.Kind, ordinal: Int) throws -> BlobPlace {
-  let number: Int = row["codec"]
-  guard let codec = UInt8(exactly: number).flatMap(PackLayout.Codec.init(rawValue:)) else {
+/// Runs `body`, which decodes rows of a triplet; what it finds wrong is that triplet's damage.
+func decoding<T>(_ id: TripletID, _ body: () throws -> T) throws -> T {
+  do {
+    return try body()
+  } catch {
+    let found = StoreError.database(error, "reading triplet \(id)")
+    guard found.code != .newerVersion, found.code != .unwritable else { throw found }
     throw StoreError(
-      .newerVersion, "catalog: codec \(number) is unknown; a newer Groundwell wrote this blob")
+      .corrupt, "catalog.sqlite: the rows of triplet \(id) are damaged: \(found.message)",
+      cause: error)
   }
-  let (offset, storedBytes): (Int, Int) = (row["offset"], row["stored_bytes"])
-  guard storedBytes <= PackLayout.maximumPayloadBytes else {
-    throw StoreError(.catalogDamaged, "catalog: a blob of \(storedBytes) bytes")
-  }
-  return BlobPlace(
-    kind: kind, ordinal: ordinal, pack: row["pack"], offset: offset, storedBytes: storedBytes,
-    codec: codec, checksum: UInt64(bitPattern: row["checksum"] as Int64))
 }
 
 /// The ids that a query asks for, one more than its limit.

@@ -11,51 +11,55 @@ struct Catalog: Sendable {
   let queue: DatabaseQueue
   /// The UUID of the store.
   let uuid: UUID
-  /// How many migrations the store has seen.
-  static let version = 2
+  /// How many migrations the store had seen when it was opened; 0 for a new one.
+  let versionBefore: Int
+  private let failpoints: Failpoints
+
+  /// The name of the file in the folder of a store.
+  static let fileName = "catalog.sqlite"
 
   /// Opens the catalog at `path`, creating or migrating it.
   ///
+  /// - Parameter hasPacks: whether pack files are there, so that a catalog must be as well.
   /// - Throws: ``StoreError/Code/newerVersion``, ``StoreError/Code/catalogDamaged``,
   ///   ``StoreError/Code/unwritable``.
-  init(_ path: String, now: Int64) throws(StoreError) {
-    // Safe: the path is a Swift string, passed for the duration of the call.
-    let isNew = unsafe access(path, F_OK) != 0
-    var configuration = Configuration()
-    configuration.foreignKeysEnabled = true
-    configuration.label = "catalog"
-    configuration.prepareDatabase { db in
-      try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000")
-    }
-    queue = try onDatabase("opening") {
-      try DatabaseQueue(path: path, configuration: configuration)
-    }
-    let queue = queue
-    let isNewer = try onDatabase("reading the version") {
-      try queue.read { db in try Self.migrator(now: now).hasBeenSuperseded(db) }
-    }
-    guard !isNewer else {
+  init(
+    _ path: String, now: Int64, hasPacks: Bool, failpoints: Failpoints
+  ) throws(StoreError) {
+    self.failpoints = failpoints
+    let length = try PosixFile.length(ofFileAt: path) ?? 0
+    guard !hasPacks || length > 0 else {
       throw StoreError(
-        .newerVersion,
-        "\(path) was written by a newer Groundwell; this one knows catalog version "
-          + "\(Self.version): update Groundwell, or restore an older backup")
+        .catalogDamaged,
+        "\(path) is missing or empty, and the store has packs; restore the catalog from a backup "
+          + "(nothing was changed)")
     }
+    try failpoints.reach(.catalogCreateBefore)
+    queue = try onDatabase("opening") {
+      try DatabaseQueue(path: path, configuration: Self.configuration)
+    }
+    versionBefore = try Self.version(queue, path)
+    try failpoints.reach(.migrationBefore)
     // Only now: a store of a newer version stays as it is, to the byte.
+    let queue = queue
     try onDatabase("choosing the journal") {
       try queue.writeWithoutTransaction { db in
-        try db.execute(sql: "PRAGMA journal_mode = WAL")
+        try db.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0")
       }
     }
-    try onDatabase("migrating") { try Self.migrator(now: now).migrate(queue) }
-    if isNew {
-      // Before anything is acknowledged the file itself must be whole: with an empty main file
-      // SQLite would throw its log away.
-      try onDatabase("checkpointing") {
-        try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
-      }
-      try PosixFile(path, .write).sync()
-      try PosixFile.syncDirectory((path as NSString).deletingLastPathComponent)
+    try onDatabase("migrating") {
+      try Self.migrator(now: now, failpoints: failpoints).migrate(queue)
     }
+    try failpoints.reach(.migrationAfter)
+    try Self.checkSchema(queue, path)
+    // Before anything is acknowledged the file itself must be whole: with an empty main file
+    // SQLite would throw its log away.
+    try onDatabase("checkpointing") {
+      try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+    }
+    try PosixFile(path, .write).sync()
+    try PosixFile.syncDirectory((path as NSString).deletingLastPathComponent)
+    try failpoints.reach(.catalogCreateAfter)
     let text = try onDatabase("reading the store's identity") {
       try queue.read { db in try String.fetchOne(db, sql: "SELECT uuid FROM store") }
     }
@@ -65,16 +69,78 @@ struct Catalog: Sendable {
     self.uuid = uuid
   }
 
-  /// The steps from an empty file to the newest version; frozen once released.
-  private static func migrator(now: Int64) -> DatabaseMigrator {
-    var migrator = DatabaseMigrator()
-    migrator.registerMigration("catalog_v1") { db in
-      try db.execute(sql: CatalogDDL.version1)
-      try db.execute(
-        sql: "INSERT INTO store (id, uuid, created_us, last_sequence) VALUES (1, ?, ?, 0)",
-        arguments: [UUID().uuidString.lowercased(), now])
+  private static var configuration: Configuration {
+    var configuration = Configuration()
+    configuration.foreignKeysEnabled = true
+    configuration.label = "catalog"
+    configuration.prepareDatabase { db in
+      // Damage is told as such, and not passed on as whatever a damaged page seems to say.
+      try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON")
     }
-    migrator.registerMigration("catalog_v2") { db in try db.execute(sql: CatalogDDL.version2) }
-    return migrator
+    return configuration
+  }
+
+  /// How many of our migrations a database has seen.
+  ///
+  /// - Throws: ``StoreError/Code/newerVersion`` for one that has seen others.
+  private static func version(_ queue: DatabaseQueue, _ path: String) throws(StoreError) -> Int {
+    let (tables, seen) = try onDatabase("reading the version") {
+      try queue.read { db in
+        let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+        let isOurs = try db.tableExists("grdb_migrations")
+        let seen =
+          isOurs ? try String.fetchAll(db, sql: "SELECT identifier FROM grdb_migrations") : nil
+        return (tables, seen)
+      }
+    }
+    guard let seen else {
+      guard tables == 0 else {
+        throw StoreError(
+          .catalogDamaged,
+          "\(path) is a database, but no catalog of Groundwell; was it swapped? Restore it")
+      }
+      return 0
+    }
+    guard Set(seen).isSubset(of: migrationNames) else {
+      throw StoreError(
+        .newerVersion,
+        "\(path) was written by a newer Groundwell; this one knows catalog version "
+          + "\(version): update Groundwell, or restore an older backup")
+    }
+    return seen.count
+  }
+
+  /// Holds every table and index against what the migrations make.
+  private static func checkSchema(_ queue: DatabaseQueue, _ path: String) throws(StoreError) {
+    let (found, expected) = try onDatabase("checking the tables") {
+      let model = try DatabaseQueue()
+      try migrator(now: 0, failpoints: .none).migrate(model)
+      return (try queue.read(schema), try model.read(schema))
+    }
+    guard found != expected else { return }
+    let odd = found.symmetricDifference(expected).map { $0.prefix(60) }.min() ?? ""
+    throw StoreError(
+      .catalogDamaged,
+      "\(path): its tables are not those of a catalog of version \(version), beginning with "
+        + "'\(odd)'; the file is damaged: restore it from a backup")
+  }
+
+  private static func schema(_ db: Database) throws -> Set<String> {
+    try Set(
+      String.fetchAll(
+        db,
+        sql: """
+          SELECT type || ' ' || name || ' ' || tbl_name || ' ' || coalesce(sql, '')
+          FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'
+          """))
+  }
+
+  /// Moves what the log holds into the file, so that the log can begin again.
+  func checkpoint() throws(StoreError) {
+    try failpoints.reach(.checkpointBefore)
+    try onDatabase("checkpointing") {
+      try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.passive) }
+    }
+    try failpoints.reach(.checkpointAfter)
   }
 }

@@ -11,6 +11,8 @@ struct CommitContext {
 
   /// The last sequence number that was given out.
   var sequence: Int64
+  /// Bytes of the records of triplets added.
+  var addedBytes = 0
   /// Triplets added, in order.
   var added: [Added] = []
   /// Triplets set aside, with the number of each one's removal.

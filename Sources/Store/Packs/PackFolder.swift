@@ -6,12 +6,21 @@ import Synchronization
 final class PackFolder: Sendable {
   /// Where the packs are.
   let path: String
+  /// What happens at the points where a test may interfere.
+  let failpoints: Failpoints
   private let store: [UInt8]
-  private let files = Mutex<[Int: PosixFile]>([:])
+  private let state = Mutex(State())
+
+  private struct State {
+    var files: [Int: PosixFile] = [:]
+    /// Packs that compaction has emptied; whoever asks for one has places that are out of date.
+    var retired: Set<Int> = []
+  }
 
   /// The packs under `path` of the store with this UUID.
-  init(_ path: String, store: UUID) {
+  init(_ path: String, store: UUID, failpoints: Failpoints = .none) {
     self.path = path
+    self.failpoints = failpoints
     self.store = bytes(of: store)
   }
 
@@ -20,28 +29,81 @@ final class PackFolder: Sendable {
     String(repeating: "0", count: max(0, 6 - "\(number)".count)) + "\(number).pack"
   }
 
+  /// The numbers of the files that are there.
+  func numbers() throws(StoreError) -> [Int] {
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: path).compactMap { name in
+        guard name.hasSuffix(".pack"), let number = Int(name.dropLast(5)),
+          Self.name(number) == name
+        else { return nil }
+        return number
+      }.sorted()
+    } catch {
+      throw StoreError(
+        .unwritable, "\(path) cannot be listed: \(error.localizedDescription)", cause: error)
+    }
+  }
+
+  /// The length of a pack's file; nil when there is none.
+  func length(_ number: Int) throws(StoreError) -> Int? {
+    try PosixFile.length(ofFileAt: path + "/" + Self.name(number))
+  }
+
   /// Creates an empty pack and makes it durable.
   func create(_ number: Int) throws(StoreError) -> PosixFile {
     let path = path + "/" + Self.name(number)
-    // Left over from a commit that was never acknowledged: the catalog does not know it.
-    // Safe: the path is a Swift string, passed for the duration of the call.
-    unsafe unlink(path)
+    if let length = try PosixFile.length(ofFileAt: path) {
+      guard length <= PackLayout.fileHeaderBytes else {
+        throw StoreError(
+          .corrupt, "\(path) is in the way: it has \(length) bytes and is no pack of the catalog")
+      }
+      // Left over from a commit that was never acknowledged.
+      try remove(number)
+    }
+    try failpoints.reach(.packCreateBefore)
     let file = try PosixFile(path, .create)
     try file.write(header(number), at: 0)
+    try failpoints.reach(.packCreateInside)
     try file.sync()
-    try PosixFile.syncDirectory(self.path)
-    files.withLock { $0[number] = file }
+    try sync()
+    try failpoints.reach(.packCreateAfter)
+    state.withLock { $0.files[number] = file }
     return file
+  }
+
+  /// Makes the entries of the folder durable.
+  func sync() throws(StoreError) { try PosixFile.syncDirectory(path) }
+
+  /// Removes a pack's file, if it is there.
+  func remove(_ number: Int) throws(StoreError) {
+    let path = path + "/" + Self.name(number)
+    state.withLock { $0.files[number] = nil }
+    // Safe: the path is a Swift string, passed for the duration of the call.
+    guard unsafe unlink(path) == 0 || errno == ENOENT else {
+      throw StoreError.system("unlink", path, errno: errno)
+    }
+  }
+
+  /// Lets a pack go that no row refers to any more; those who are reading it still can.
+  func retire(_ number: Int) {
+    state.withLock { state in
+      state.files[number] = nil
+      state.retired.insert(number)
+    }
   }
 
   /// A pack that exists, its header checked when it is first opened.
   ///
-  /// - Throws: ``StoreError/Code/corrupt`` when it is missing or another store's.
+  /// - Throws: ``StoreError/Code/corrupt`` when it is missing or another store's,
+  ///   ``StoreError/Code/moved`` when compaction has emptied it.
   func file(_ number: Int) throws(StoreError) -> PosixFile {
-    if let file = files.withLock({ $0[number] }) { return file }
+    let (open, isRetired) = state.withLock { ($0.files[number], $0.retired.contains(number)) }
+    if let open { return open }
+    guard !isRetired else {
+      throw StoreError(.moved, "\(Self.name(number)) was compacted away; look its triplets up again")
+    }
     let path = path + "/" + Self.name(number)
-    // Safe: the path is a Swift string, passed for the duration of the call.
-    guard unsafe access(path, F_OK) == 0 else {
+    guard try PosixFile.length(ofFileAt: path) != nil else {
       throw StoreError(.corrupt, "\(path) is missing; the catalog needs it: restore it")
     }
     let file = try PosixFile(path, .write)
@@ -50,7 +112,9 @@ final class PackFolder: Sendable {
       throw StoreError(
         .corrupt, "\(path) is no pack \(number) of this store; was it swapped or overwritten?")
     }
-    files.withLock { $0[number] = file }
+    state.withLock { state in
+      if !state.retired.contains(number) { state.files[number] = file }
+    }
     return file
   }
 

@@ -84,6 +84,9 @@ struct BlobPlace: Equatable, Sendable {
   var storedBytes: Int
   var codec: PackLayout.Codec
   var checksum: UInt64
+
+  /// Bytes from its record to the next.
+  var recordBytes: Int { PackLayout.recordBytes(payload: storedBytes) }
 }
 
 private func hexadecimal(_ value: UInt64) -> String { String(value, radix: 16) }

@@ -6,11 +6,19 @@ import Schema
 /// ``rollBack()`` forgets what was appended since the last ``commit()``. A pack is sealed between
 /// two commits, so that no commit spans two packs.
 struct PackWriter {
+  /// Notes a new pack in the catalog.
+  typealias Register = @Sendable (Int) throws(StoreError) -> Void
+
   private let folder: PackFolder
   private let sealBytes: Int
+  private let failpoints: Failpoints
+  private let register: Register
   private var file: PosixFile?
   private var committedBytes: Int
   private var isDirty = false
+  private var isClosing = false
+  /// The highest number that a pack ever had.
+  private var newest: Int
 
   /// The pack that is appended to, or was last; 0 when there is none yet.
   private(set) var number: Int
@@ -19,37 +27,58 @@ struct PackWriter {
 
   /// Continues pack `number`, whose last acknowledged record ends at `committedBytes`.
   init(
-    _ folder: PackFolder, number: Int, committedBytes: Int, isSealed: Bool,
-    sealBytes: Int = PackLayout.sealBytes
+    _ folder: PackFolder, number: Int, newest: Int, committedBytes: Int, isSealed: Bool,
+    sealBytes: Int = PackLayout.sealBytes, register: @escaping Register
   ) throws(StoreError) {
     self.folder = folder
     self.number = number
+    self.newest = max(number, newest)
     self.sealBytes = sealBytes
     self.committedBytes = committedBytes
+    self.register = register
+    failpoints = folder.failpoints
     endBytes = committedBytes
-    if number > 0, !isSealed { file = try folder.file(number) }
+    if number > 0, !isSealed, committedBytes < sealBytes { file = try folder.file(number) }
   }
 
   /// Whether the pack is full and the next record opens another.
-  var isSealed: Bool { endBytes >= sealBytes }
+  var isSealed: Bool { endBytes >= sealBytes || isClosing }
+
+  /// Whether `number` is being appended to.
+  func isOpen(_ number: Int) -> Bool { self.number == number && file != nil && !isClosing }
+
+  /// Lets the next record open another pack.
+  mutating func closePack() {
+    precondition(!isDirty, "a pack is closed between two commits")
+    isClosing = true
+    file = nil
+  }
 
   /// Appends one record and says where it lies.
   mutating func append(_ record: PackRecord) throws(StoreError) -> BlobPlace {
-    let file = try openFile()
     let (bytes, checksum) = record.bytes()
-    isDirty = true
-    try file.write(bytes, at: endBytes)
-    let place = BlobPlace(
-      kind: record.kind, ordinal: record.ordinal, pack: number, offset: endBytes,
+    let offset = try append(bytes)
+    return BlobPlace(
+      kind: record.kind, ordinal: record.ordinal, pack: number, offset: offset,
       storedBytes: record.blob.payload.count, codec: record.blob.codec, checksum: checksum)
+  }
+
+  /// Appends whole records as they are; answers where they begin.
+  mutating func append(_ bytes: [UInt8]) throws(StoreError) -> Int {
+    let file = try openFile()
+    isDirty = true
+    let offset = endBytes
+    try file.write(bytes, at: offset)
     endBytes += bytes.count
-    return place
+    return offset
   }
 
   /// Waits until everything appended is on the disk.
   mutating func sync() throws(StoreError) {
     guard isDirty else { return }
+    try failpoints.reach(.syncBefore)
     try file?.sync()
+    try failpoints.reach(.syncAfter)
   }
 
   /// Everything appended is acknowledged.
@@ -69,8 +98,11 @@ struct PackWriter {
 
   private mutating func openFile() throws(StoreError) -> PosixFile {
     if let file { return file }
-    let created = try folder.create(number + 1)
-    number += 1
+    let created = try folder.create(newest + 1)
+    try register(newest + 1)
+    newest += 1
+    number = newest
+    isClosing = false
     endBytes = PackLayout.fileHeaderBytes
     committedBytes = endBytes
     file = created

@@ -111,6 +111,17 @@ final class PosixFile: Sendable {
     }
   }
 
+  /// The length of the file at `path`; nil when there is none.
+  static func length(ofFileAt path: String) throws(StoreError) -> Int? {
+    var facts = stat()
+    // Safe: the path is a Swift string and the struct lives for the duration of the call.
+    guard unsafe stat(path, &facts) == 0 else {
+      guard errno == ENOENT else { throw StoreError.system("stat", path, errno: errno) }
+      return nil
+    }
+    return Int(facts.st_size)
+  }
+
   /// Takes an exclusive lock without waiting; false when another process holds it.
   func tryLock() -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
 

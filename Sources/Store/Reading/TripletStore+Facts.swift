@@ -12,7 +12,11 @@ extension TripletStore {
     var (found, moment) = factsCache.find(ids)
     let missing = Set(zip(ids, found).filter { $0.1 == nil }.map(\.0))
     if !missing.isEmpty {
-      let read = try await readFacts(missing.sorted())
+      let (read, failure) = try await readFacts(missing.sorted())
+      if let failure {
+        await setAside(failure.triplet, reason: failure.error.message)
+        throw failure.error
+      }
       factsCache.insert(read, readAt: moment)
       let byID = Dictionary(read.map { ($0.triplet, $0) }, uniquingKeysWith: { first, _ in first })
       for (index, id) in ids.enumerated() where found[index] == nil { found[index] = byID[id] }
@@ -32,46 +36,54 @@ extension TripletStore {
     index.read { state in categories.map { state.rows[$0] } }
   }
 
-  /// Sets a triplet aside whose bytes were found broken.
-  public nonisolated func setAside(_ id: TripletID) async { await quarantine(id) }
-
-  private func readFacts(_ ids: [TripletID]) throws(StoreError) -> [TripletFacts] {
+  /// Reads triplets, those that were deleted since a stream's snapshot included.
+  private func readFacts(
+    _ ids: [TripletID]
+  ) throws(StoreError) -> (facts: [TripletFacts], failure: ReadFailure?) {
     let list = "[\(ids.map { "\($0)" }.joined(separator: ","))]"
     return try read("looking up triplets") { db in
-      var masks: [TripletID: [TripletFacts.Mask]] = [:]
+      var masks: [TripletID: [Row]] = [:]
       let maskRows = try Row.fetchCursor(
         try db.cachedStatement(
           sql: """
-            SELECT triplet, category, ordinal, pack, offset, stored_bytes, codec, checksum
-            FROM mask WHERE triplet IN (SELECT value FROM json_each(?)) ORDER BY triplet, ordinal
+            SELECT mask.*, category.name
+            FROM mask LEFT JOIN category ON category.id = mask.category
+            WHERE triplet IN (SELECT value FROM json_each(?)) ORDER BY triplet, ordinal
             """), arguments: [list])
       while let row = try maskRows.next() {
-        let place = try blobPlace(row, .mask, ordinal: row["ordinal"])
-        masks[row["triplet"], default: []].append(.init(category: row["category"], place: place))
+        masks[try row.get("triplet"), default: []].append(row.copy())
       }
       let rows = try Row.fetchCursor(
         try db.cachedStatement(
-          sql: """
-            SELECT id, width, height, prompt, quarantined_sequence, pack, offset, stored_bytes,
-              codec, checksum
-            FROM triplet
-            WHERE id IN (SELECT value FROM json_each(?)) AND deleted_sequence IS NULL
-            """), arguments: [list])
+          sql: "SELECT * FROM triplet WHERE id IN (SELECT value FROM json_each(?))"),
+        arguments: [list])
       var facts: [TripletFacts] = []
       while let row = try rows.next() {
-        let (id, width, height): (TripletID, Int, Int) = (row["id"], row["width"], row["height"])
-        let sides = 1...Limits.standard.maximumImageSide
-        guard sides.contains(width), sides.contains(height) else {
-          throw StoreError(.catalogDamaged, "catalog: triplet \(id) of \(width)x\(height) pixels")
+        let id: TripletID = try row.get("id")
+        do {
+          facts.append(try Self.facts(id, row, masks[id] ?? []))
+        } catch {
+          let failure = StoreError.database(error, "reading triplet \(id)")
+          guard failure.code == .corrupt else { throw failure }
+          return (facts, ReadFailure(triplet: id, error: failure))
         }
-        facts.append(
-          TripletFacts(
-            triplet: id, width: width, height: height, prompt: row["prompt"],
-            isQuarantined: row["quarantined_sequence"] as Int64? != nil,
-            image: try blobPlace(row, .image, ordinal: 0), masks: masks[id] ?? []))
       }
-      return facts
+      return (facts, nil)
     }
+  }
+
+  /// What batches need of the rows of a triplet.
+  private static func facts(
+    _ id: TripletID, _ row: Row, _ masks: [Row]
+  ) throws -> TripletFacts {
+    let stored = try decoding(id) {
+      StoredTriplet(row: try TripletRow(row), masks: try masks.map(MaskRow.init))
+    }
+    guard stored.isSealed else { throw StoreError.broken(id) }
+    return TripletFacts(
+      triplet: id, width: stored.row.width, height: stored.row.height, prompt: stored.row.prompt,
+      isQuarantined: stored.isQuarantined, image: stored.row.image,
+      masks: stored.masks.map { .init(category: $0.category, place: $0.place) })
   }
 
   private static func setAside(_ id: TripletID) -> StoreError {

@@ -46,8 +46,8 @@ extension WorkQueue {
         SELECT id, item_count - done_count - parked_count AS open FROM job
         WHERE category = ? AND state = 'active' ORDER BY id
         """, arguments: [row])
-    var jobs = active.map { $0["id"] as Int64 }
-    let missing = goal.target - stock - active.reduce(0) { $0 + ($1["open"] as Int) }
+    var jobs = try active.map { try $0.get("id") as Int64 }
+    let missing = try active.reduce(goal.target - stock) { try $0 - ($1.get("open") as Int) }
     func outcome(_ text: String) -> Backfill.Outcome {
       Backfill.Outcome(
         category: goal.category, outcome: text, jobs: jobs, stock: stock, target: goal.target)
@@ -87,7 +87,7 @@ extension WorkQueue {
       db,
       sql: "SELECT name, target FROM category WHERE target > 0 ORDER BY target DESC, name LIMIT ?",
       arguments: [maximumCompanions + 1]
-    ).map { Companion(category: try CategoryName($0["name"] as String), weight: $0["target"]) }
+    ).map { Companion(category: try CategoryName(try $0.get("name") as String), weight: try $0.get("target")) }
   }
 
   /// Cancels a job and takes back the target that only it stood for; one that is finished stays
@@ -141,14 +141,15 @@ extension WorkQueue {
   }
 
   private static func jobInfo(_ row: Row) throws -> JobInfo {
-    guard let state = JobState(rawValue: row["state"]) else {
-      throw StoreError(.catalogDamaged, "catalog: unknown job state '\(row["state"] as String)'")
+    let text: String = try row.get("state")
+    guard let state = JobState(rawValue: text) else {
+      throw StoreError(.catalogDamaged, "catalog: unknown job state '\(text.prefix(32))'")
     }
-    return JobInfo(
-      job: row["id"], category: try CategoryName(row["name"] as String), target: row["target"],
-      engine: row["engine"], imageSize: row["image_size"], priority: row["priority"],
-      state: state, items: row["item_count"], done: row["done_count"],
-      parked: row["parked_count"], leased: row["leased"], createdMicroseconds: row["created_us"],
-      finishedMicroseconds: row["finished_us"], lastError: row["last_error"])
+    return try JobInfo(
+      job: row.get("id"), category: try CategoryName(row.get("name") as String), target: row.get("target"),
+      engine: row.get("engine"), imageSize: row.get("image_size"), priority: row.get("priority"),
+      state: state, items: row.get("item_count"), done: row.get("done_count"),
+      parked: row.get("parked_count"), leased: row.get("leased"), createdMicroseconds: row.get("created_us"),
+      finishedMicroseconds: row.get("finished_us"), lastError: row.get("last_error"))
   }
 }

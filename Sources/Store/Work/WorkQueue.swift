@@ -35,8 +35,8 @@ enum WorkQueue {
       try db.execute(
         sql: """
           UPDATE job SET last_served = (SELECT max(last_served) + 1 FROM job) WHERE id = ?
-          """, arguments: [row["id"] as Int64])
-      context.jobs.insert(row["id"])
+          """, arguments: [try row.get("id") as Int64])
+      context.jobs.insert(try row.get("id"))
       for (ordinal, token, attempts) in ordinals {
         items.append(
           try workItem(row, ordinal: ordinal, token: token, attempts: attempts, expires: expires))
@@ -48,7 +48,7 @@ enum WorkQueue {
   private static func take(
     _ db: Database, _ job: Row, _ count: Int, worker: String, expires: Int64
   ) throws -> [(ordinal: Int, token: Int64, attempts: Int)] {
-    let id: Int64 = job["id"]
+    let id: Int64 = try job.get("id")
     var taken: [(ordinal: Int, token: Int64, attempts: Int)] = []
     let pending = try Row.fetchAll(
       db,
@@ -57,15 +57,16 @@ enum WorkQueue {
         ORDER BY ordinal LIMIT ?
         """, arguments: [id, count])
     for row in pending {
-      taken.append((row["ordinal"], row["token"] + 1, row["attempts"]))
+      taken.append(
+        (try row.get("ordinal"), (try row.get("token") as Int64) &+ 1, try row.get("attempts")))
       try db.execute(
         sql: """
           UPDATE work_item SET state = 'leased', token = token + 1, worker = ?,
             lease_expires_us = ? WHERE job = ? AND ordinal = ?
-          """, arguments: [worker, expires, id, row["ordinal"] as Int])
+          """, arguments: [worker, expires, id, try row.get("ordinal") as Int])
     }
-    let first: Int = job["next_ordinal"]
-    let end = min(first + count - taken.count, job["item_count"])
+    let (first, itemCount): (Int, Int) = (try job.get("next_ordinal"), try job.get("item_count"))
+    let end = min(first &+ count - taken.count, itemCount)
     for ordinal in first..<max(first, end) {
       taken.append((ordinal, 1, 0))
       try db.cachedStatement(
@@ -84,11 +85,11 @@ enum WorkQueue {
     _ job: Row, ordinal: Int, token: Int64, attempts: Int, expires: Int64
   ) throws -> WorkItem {
     let companions = try JSONText.decode(
-      [Companion].self, from: Array((job["companions"] as String).utf8))
-    return WorkItem(
-      job: job["id"], ordinal: ordinal, token: token,
-      category: try CategoryName(job["name"] as String), engine: job["engine"],
-      imageSize: job["image_size"], seed: itemSeed(job: job["seed"], ordinal: ordinal),
+      [Companion].self, from: Array((try job.get("companions") as String).utf8))
+    return try WorkItem(
+      job: job.get("id"), ordinal: ordinal, token: token,
+      category: try CategoryName(job.get("name") as String), engine: job.get("engine"),
+      imageSize: job.get("image_size"), seed: itemSeed(job: job.get("seed"), ordinal: ordinal),
       companions: companions, attempts: attempts, expiresMicroseconds: expires)
   }
 
@@ -108,7 +109,8 @@ enum WorkQueue {
         """, arguments: [context.now])
     for row in rows {
       try putBack(
-        db, LeaseReference(job: row["job"], ordinal: row["ordinal"], token: row["token"]),
+        db, LeaseReference(
+          job: try row.get("job"), ordinal: try row.get("ordinal"), token: try row.get("token")),
         isLost: true, &context)
     }
     context.expiredLeases += rows.count
@@ -190,19 +192,19 @@ enum WorkQueue {
       throw StoreError(
         .itemUnknown, "job \(lease.job) has no item \(lease.ordinal) that was leased")
     }
-    let state: String = row["item_state"]
+    let state: String = try row.get("item_state")
     let facts = (
-      category: try CategoryName(row["name"] as String), imageSize: row["image_size"] as Int,
-      engine: row["engine"] as String
+      category: try CategoryName(try row.get("name") as String),
+      imageSize: try row.get("image_size") as Int, engine: try row.get("engine") as String
     )
-    if state == "done", let triplet = row["triplet"] as TripletID? {
+    if state == "done", let triplet = try row.get("triplet") as TripletID? {
       return (.duplicate(triplet), facts.category, facts.imageSize, facts.engine)
     }
-    let job: String = row["job_state"]
+    let job: String = try row.get("job_state")
     guard job == "active" else {
       throw StoreError(.tokenStale, "job \(lease.job) is \(job); its items are no longer taken")
     }
-    let token: Int64 = row["token"]
+    let token: Int64 = try row.get("token")
     guard token == lease.token, state == "leased" || state == "pending" else {
       throw StoreError(
         .tokenStale,
