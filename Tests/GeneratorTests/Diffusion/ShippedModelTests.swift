@@ -42,7 +42,7 @@ import Testing
   @Test("its categories are sprites, PASCAL's names among them, each word one token")
   func hasVocabulary() throws {
     let names = try #require(try directory.categories())
-    #expect(Set(names).count == names.count && names.count >= 48)
+    #expect(Set(names).count == names.count && names.count == 256)
     #expect(Set(Self.pascal).subtracting(names).isEmpty)
     let tokenizer = try Tokenizer(directory: directory.path + "/tokenizer")
     for name in names {

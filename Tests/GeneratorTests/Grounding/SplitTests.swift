@@ -23,7 +23,7 @@ import Testing
       let split = try split(name)
       #expect(split.name == name)
       let sizes =
-        name.hasPrefix("coco") ? (65, 15) : name.hasPrefix("stickers") ? (36, 12) : (15, 5)
+        name.hasPrefix("coco") ? (65, 15) : name.hasPrefix("stickers") ? (192, 64) : (15, 5)
       #expect((split.seen.count, split.unseen.count) == sizes, "\(name)")
     }
   }
