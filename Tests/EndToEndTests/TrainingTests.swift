@@ -29,7 +29,7 @@ import Wire
       try CategoryName("cat"), try CategoryName("dog"), try CategoryName("unicorn")
     )
     let source = try StreamSource(
-      daemon.client(), categories: [cat, dog], batchSize: 20, imageSize: 64, seed: 1)
+      socketPath: daemon.socket, categories: [cat, dog], batchSize: 20, imageSize: 64, seed: 1)
     #expect(source.categories == [cat, dog])
     let open = try daemon.client().call(
       StreamOpen.self, .init(categories: [unicorn], batchSize: 1, imageSize: 64)
@@ -71,6 +71,17 @@ import Wire
       let path = daemon.directory.file("whole/" + name)
       #expect(FileManager.default.fileExists(atPath: path), "\(name)")
     }
+    // Kept features: the second run reads what the first has written, and learns the same.
+    let cache = ["--steps", "4", "--feature-cache", daemon.directory.file("features")]
+    let first = try train("kept", cache)
+    #expect(first.status == 0, "\(first.errors)")
+    let files = try FileManager.default.contentsOfDirectory(
+      atPath: daemon.directory.file("features"))
+    #expect(!files.isEmpty && files.allSatisfy { $0.hasSuffix(".safetensors") })
+    let second = try train("read", cache)
+    #expect(second.output.split(separator: "\n").first == first.output.split(separator: "\n").first)
+    let without = try train("kept", ["--resume"])
+    #expect(without.errors.contains("go on with --feature-cache"))
     let again = try train("whole", ["--resume"])
     #expect(again.status == 0, "\(again.errors)")
     #expect(daemon.stop() == 0)

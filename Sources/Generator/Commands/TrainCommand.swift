@@ -60,6 +60,25 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "The sentence of the queries, with {} for the name.")
   var template = PromptTemplate.standard.text
 
+  @Option(help: "Train on the first so many of the seen categories alone.")
+  var seenCount: Int?
+
+  @Option(
+    help: "Use features of this level alone, 0 being the coarsest; give it again for more.")
+  var level: [Int] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Folder that keeps features, so that each picture passes through the U-Net once.",
+      discussion: """
+        Every epoch then sees a picture with the same noise. A run that began with a cache goes on \
+        with one, though it may be another.
+        """))
+  var featureCache: String?
+
+  @Option(help: "Gigabytes (2^30 bytes) that --feature-cache may take; 0 keeps nothing.")
+  var featureCacheGigabytes = 8
+
   @Option(help: "Steps from one validation and checkpoint to the next.")
   var checkpointEvery = TrainingOptions(split: "").validationInterval
 
@@ -77,6 +96,13 @@ struct TrainCommand: ParsableCommand {
     guard MaskLoss(rawValue: loss) != nil else {
       let names = MaskLoss.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--loss is '\(loss)'; expected one of \(names)")
+    }
+    guard (1...Split.maximumCategories).contains(seenCount ?? 1) else {
+      throw ValidationError("--seen-count is \(seenCount ?? 0); expected 1 or more")
+    }
+    guard (0...1 << 20).contains(featureCacheGigabytes) else {
+      throw ValidationError(
+        "--feature-cache-gigabytes is \(featureCacheGigabytes); expected 0 to \(1 << 20)")
     }
     guard (1...1024).contains(threads) else {
       throw ValidationError("--threads is \(threads); expected 1 to 1024")
@@ -116,30 +142,39 @@ struct TrainCommand: ParsableCommand {
     let model = try DiffusionModel(
       directory: directory, workspace: Workspace(threadCount: threads))
     let fingerprint = try Fingerprint.model(directory, workspace: model.workspace)
-    let client = try DaemonClient.connect(
-      socketPath: socket ?? SocketPath.standard(environment: environment),
-      clientName: "groundwell-generator train")
+    let socketPath = socket ?? SocketPath.standard(environment: environment)
+    let seen = Array(split.seen.prefix(seenCount ?? split.seen.count))
     let side =
       imageSize ?? model.unet.configuration.sampleSize * model.autoencoder.downsampling
     guard resume else {
       let source = try StreamSource(
-        client, categories: split.seen, batchSize: batch, imageSize: side,
+        socketPath: socketPath, categories: seen, batchSize: batch, imageSize: side,
         seed: Int64(seed & 0xFFFF_FFFF))
+      var configuration = try GroundingConfiguration(
+        for: model.unet.configuration, timestep: timestep)
+      if !level.isEmpty { configuration.usedLevels = level }
+      try configuration.validate(file: "--level")
       return try Trainer(
-        model: model,
-        configuration: GroundingConfiguration(for: model.unet.configuration, timestep: timestep),
-        source: source, options: options(split), token: source.stream.token,
-        baseModel: fingerprint)
+        model: model, configuration: configuration, source: source, options: options(split),
+        token: source.token, baseModel: fingerprint, cache: cache(fingerprint))
     }
     let file = "\(output)/checkpoint.safetensors"
     let kept = try TrainingCheckpoint.read(file, workspace: model.workspace)
     try kept.metadata.check(baseModel: fingerprint, file: file)
     let source = try StreamSource(
-      client, categories: split.seen, batchSize: kept.progress.options.batchSize, imageSize: side,
+      socketPath: socketPath, categories: seen, batchSize: kept.progress.options.batchSize,
+      imageSize: side,
       seed: 0, resume: kept.progress.token)
     return try Trainer(
       model: model, module: kept.module, optimizer: kept.optimizer, progress: kept.progress,
-      metadata: kept.metadata, source: source)
+      metadata: kept.metadata, source: source, cache: cache(fingerprint))
+  }
+
+  private func cache(_ fingerprint: String) throws(GeneratorError) -> FeatureCache? {
+    try featureCache.map { folder throws(GeneratorError) in
+      try FeatureCache(
+        folder: folder, baseModel: fingerprint, maximumBytes: featureCacheGigabytes << 30)
+    }
   }
 
   private func options(_ split: Split) -> TrainingOptions {
@@ -150,6 +185,7 @@ struct TrainCommand: ParsableCommand {
     (options.steps, options.batchSize) = (steps, batch)
     (options.learningRate, options.seed) = (learningRate, seed)
     (options.template, options.validationInterval) = (template, checkpointEvery)
+    options.keepsFeatures = featureCache != nil
     return options
   }
 

@@ -2,7 +2,7 @@
 package struct DiffusionFeatures: Sendable {
   /// Coarsest level first; per level its blocks `[batch, height, width, channels]` in order of
   /// execution, of a pair the unconditional half before the conditional one.
-  package let levels: [[Tensor]]
+  package private(set) var levels: [[Tensor]]
 
   /// Wraps levels.
   package init(levels: [[Tensor]]) { self.levels = levels }
@@ -35,6 +35,31 @@ package struct DiffusionFeatures: Sendable {
       blocks.filter { $0.value.shape[1] == height }.flatMap { block in
         let conditional = block.value.slice(evaluated - batch..<evaluated)
         return isPaired ? [block.value.slice(0..<batch), conditional] : [conditional]
+      }
+    }
+  }
+
+  /// Puts zeros in place of the features of all levels but some: what is lost without them.
+  mutating func clear(except used: [Int]) {
+    for index in levels.indices where !used.contains(index) {
+      levels[index] = levels[index].map(zeros)
+    }
+  }
+
+  /// The features of one picture.
+  func picture(_ row: Int) -> DiffusionFeatures {
+    DiffusionFeatures(levels: levels.map { $0.map { $0.slice(row..<row + 1) } })
+  }
+
+  /// The features of several pictures, one behind the other.
+  ///
+  /// - Precondition: at least one, and all of one size.
+  init(stacking parts: [DiffusionFeatures]) {
+    levels = parts[0].levels.indices.map { level in
+      parts[0].levels[level].indices.map { block in
+        let tensors = parts.map { $0.levels[level][block] }
+        return stackRows(
+          tensors, shape: [tensors.map { $0.shape[0] }.reduce(0, +)] + tensors[0].shape.dropFirst())
       }
     }
   }

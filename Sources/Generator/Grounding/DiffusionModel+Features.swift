@@ -27,8 +27,9 @@ extension DiffusionModel {
     let output = unet(
       input, timestep: Float(configuration.timestep), context: context,
       request: UNetRequest(blocks: true))
-    let features = try DiffusionFeatures(
+    var features = try DiffusionFeatures(
       blocks: output.blocks, batch: batch, isPaired: configuration.isPaired)
+    if let used = configuration.usedLevels { features.clear(except: used) }
     guard features.levels.count == configuration.levels.count else {
       throw GeneratorError(
         .invalidArgument,

@@ -37,6 +37,8 @@ package struct GroundingConfiguration: Codable, Sendable, Equatable {
   package var usesPictureStatistics: Bool
   /// The training timestep whose features are used.
   package var timestep: Int
+  /// The levels, by position, whose features count, the others being zero; all when nil.
+  package var usedLevels: [Int]?
 
   /// Channels of the fused features.
   package var featureChannels: Int { levels.map(\.outputs).reduce(0, +) }
@@ -115,7 +117,8 @@ extension GroundingConfiguration {
     guard (2...8).contains(levels.count),
       channels.allSatisfy({ (1...Self.maximumChannels).contains($0) }),
       parts.allSatisfy({ (1...Self.maximumParts).contains($0) }), width % heads == 0,
-      detail > 1 || maskChannels == featureChannels, (0...999).contains(timestep)
+      detail > 1 || maskChannels == featureChannels, (0...999).contains(timestep),
+      usedLevels.map({ !$0.isEmpty && $0.allSatisfy(levels.indices.contains) }) ?? true
     else {
       throw GeneratorError(
         .badCheckpoint, "\(file): the configuration in it describes no module: \(self)")

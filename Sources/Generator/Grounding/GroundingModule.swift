@@ -55,13 +55,7 @@ package final class GroundingModule {
   package func logits(
     _ features: DiffusionFeatures, queries: [Tensor], tape: Tape, isTraining: Bool = false
   ) -> Variable {
-    precondition(
-      queries.count == features.batch
-        && features.channels == configuration.levels.map(\.inputs),
-      "features \(features.channels) of \(features.batch) pictures, queries for \(queries.count)")
-    let statistics: NormalizationStatistics =
-      isTraining ? .batch : configuration.usesPictureStatistics ? .picture : .running
-    let fused = fusion(features, tape, statistics)
+    precondition(queries.count == features.batch, "queries for \(queries.count) pictures")
     var rows: [Range<Int>] = []
     for query in queries {
       let first = rows.last?.upperBound ?? 0
@@ -69,7 +63,23 @@ package final class GroundingModule {
     }
     let text = stackRows(
       queries, shape: [rows.last?.upperBound ?? 0, configuration.textChannels])
-    let embeddings = decoder(tape.constant(text), fused, queries: rows, tape)
+    return logits(
+      features, text: tape.constant(text), rows: rows, tape: tape, isTraining: isTraining)
+  }
+
+  /// The same, with the embeddings of all pictures in one variable, of which each picture asks for
+  /// its `rows`.
+  func logits(
+    _ features: DiffusionFeatures, text: Variable, rows: [Range<Int>], tape: Tape,
+    isTraining: Bool = false
+  ) -> Variable {
+    precondition(
+      rows.count == features.batch && features.channels == configuration.levels.map(\.inputs),
+      "features \(features.channels) of \(features.batch) pictures, queries for \(rows.count)")
+    let statistics: NormalizationStatistics =
+      isTraining ? .batch : configuration.usesPictureStatistics ? .picture : .running
+    let fused = fusion(features, tape, statistics)
+    let embeddings = decoder(text, fused, queries: rows, tape)
     var pixels = fused
     if let detail {
       pixels = tape.spread(

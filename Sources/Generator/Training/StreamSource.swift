@@ -1,14 +1,12 @@
 package import Schema
-package import Wire
+import Wire
 
 /// Training examples from a stream of the daemon.
 ///
 /// The stream is opened for the seen categories alone: the daemon marks what else is in a picture as
 /// pixels to ignore, so no mask of an unseen category ever leaves it.
 package final class StreamSource: TrainingSource {
-  /// What the daemon answered to the opening.
-  package let stream: StreamOpen.Result
-  private let client: DaemonClient
+  private let stream: BatchStream
 
   /// Opens a stream.
   ///
@@ -17,16 +15,16 @@ package final class StreamSource: TrainingSource {
   ///   - resume: opens the same stream as this token, if given.
   /// - Throws: ``GeneratorError/Code/fileAccess`` with the daemon's reason.
   package init(
-    _ client: DaemonClient, categories: [CategoryName], batchSize: Int, imageSize: Int?,
+    socketPath: String, categories: [CategoryName], batchSize: Int, imageSize: Int?,
     seed: Int64, resume: ResumeToken? = nil
   ) throws(GeneratorError) {
-    self.client = client
     let parameters = StreamOpen.Params(
       categories: categories, batchSize: batchSize, imageSize: imageSize,
       seed: resume?.seed ?? seed, onThin: .fail, snapshot: resume?.snapshot,
       store: resume?.store)
     do throws(WireError) {
-      stream = try client.call(StreamOpen.self, parameters).result
+      stream = try BatchStream(
+        socketPath: socketPath, clientName: "groundwell-generator train", parameters)
     } catch {
       throw GeneratorError(
         .fileAccess, "the daemon opens no stream of the seen categories: \(error.message)",
@@ -34,48 +32,44 @@ package final class StreamSource: TrainingSource {
     }
   }
 
+  /// Opens the same stream again.
+  package var token: ResumeToken { stream.opened.token }
+
   /// The stream's categories.
-  package var categories: [CategoryName] { stream.categories.map(\.category) }
+  package var categories: [CategoryName] { stream.opened.categories.map(\.category) }
 
   /// The hash of the stream's plan.
-  package var identity: String { stream.plan }
+  package var identity: String { stream.opened.plan }
 
-  /// Batch `k` of the stream.
+  /// Batch `k` of the stream; the ones behind it are asked for ahead while they come in order.
   package func batch(_ k: Int) throws(GeneratorError) -> [TrainingExample] {
-    let parameters = BatchGet.Params(stream: stream.stream, k: k)
-    let (answer, body): (BatchGet.Result, [UInt8])
+    let batch: Wire.StreamBatch
     do throws(WireError) {
-      (answer, body) = try client.call(BatchGet.self, parameters)
-      _ = try client.call(
-        BatchDone.self, BatchDone.Params(stream: stream.stream, k: k))
+      batch = try k == stream.position ? stream.next() : stream.get(k)
     } catch {
       throw GeneratorError(
         .fileAccess, "batch \(k): \(error.message)", cause: error)
     }
-    return try StreamBatch(body, prompts: answer.prompts, side: stream.imageSize)
-      .examples(categories)
+    let body = unsafe batch.withBytes { unsafe [UInt8]($0) }
+    return try StreamExamples(
+      body, tensors: batch.tensors, prompts: batch.result.prompts, side: stream.opened.imageSize
+    ).examples(categories)
   }
 }
 
 /// The tensors of a batch's body.
-struct StreamBatch {
+struct StreamExamples {
   private let body: [UInt8]
   private let tensors: [String: BodyTensor]
   private let prompts: [String]
   private let side: Int
 
-  /// Checks a body.
-  ///
-  /// - Throws: ``GeneratorError/Code/fileAccess``.
-  init(_ body: [UInt8], prompts: [String], side: Int) throws(GeneratorError) {
+  /// The tensors as they lie in a body.
+  init(_ body: [UInt8], tensors: [String: BodyTensor], prompts: [String], side: Int) {
     self.body = body
+    self.tensors = tensors
     self.prompts = prompts
     self.side = side
-    do throws(SchemaError) {
-      tensors = try Safetensors.decode(body)
-    } catch {
-      throw GeneratorError(.fileAccess, "a batch that cannot be read: \(error.message)")
-    }
   }
 
   /// The examples, with the masks of `categories`, which are the stream's.

@@ -16,6 +16,7 @@ package final class Trainer {
   private let source: any TrainingSource
   private let template: PromptTemplate
   private let misses: MissSimulator
+  private let cache: FeatureCache?
   private let embeddings: [CategoryName: Tensor]
   private var validation: [TrainingExample] = []
 
@@ -34,7 +35,8 @@ package final class Trainer {
   ///   tokens.
   package convenience init(
     model: DiffusionModel, configuration: GroundingConfiguration, source: any TrainingSource,
-    options: TrainingOptions, token: ResumeToken? = nil, baseModel: String?
+    options: TrainingOptions, token: ResumeToken? = nil, baseModel: String?,
+    cache: FeatureCache? = nil
   ) throws(GeneratorError) {
     try options.validate()
     let module = GroundingModule(
@@ -46,7 +48,7 @@ package final class Trainer {
       model: model, module: module,
       optimizer: Adam(parameters: module.parameters, learningRate: options.learningRate),
       progress: TrainingProgress(options: options, source: source.identity, token: token),
-      metadata: metadata, source: source)
+      metadata: metadata, source: source, cache: cache)
   }
 
   /// Goes on with a run.
@@ -55,13 +57,21 @@ package final class Trainer {
   ///   run began with, and what the other initialiser throws.
   package init(
     model: DiffusionModel, module: GroundingModule, optimizer: Adam, progress: TrainingProgress,
-    metadata: GroundingMetadata, source: any TrainingSource
+    metadata: GroundingMetadata, source: any TrainingSource, cache: FeatureCache? = nil
   ) throws(GeneratorError) {
+    self.cache = cache
     guard progress.source == source.identity else {
       throw GeneratorError(
         .badCheckpoint,
         "the checkpoint's run reads the examples \(progress.source), this source gives "
           + "\(source.identity); open the stream of its resume token")
+    }
+    guard (progress.options.keepsFeatures ?? false) == (cache != nil) else {
+      throw GeneratorError(
+        .badCheckpoint,
+        cache == nil
+          ? "the checkpoint's run keeps features; go on with --feature-cache"
+          : "the checkpoint's run keeps no features; go on without --feature-cache")
     }
     try module.configuration.check(fits: model.unet.configuration, file: "the module")
     (self.model, self.module, self.optimizer) = (model, module, optimizer)
@@ -190,14 +200,37 @@ package final class Trainer {
   }
 
   private func features(_ examples: [TrainingExample]) throws(GeneratorError) -> DiffusionFeatures {
+    guard let cache else {
+      let base = MissSimulator.hash(UInt64(progress.step), progress.options.seed)
+      return try computedFeatures(examples, seeds: examples.indices.map { base &+ UInt64($0) })
+    }
+    let known = examples.map { cache.read($0, module.configuration, model.workspace) }
+    let missing = known.indices.filter { known[$0] == nil }
+    let fresh =
+      missing.isEmpty
+      ? nil
+      : try computedFeatures(
+        missing.map { examples[$0] },
+        // Of the picture alone: what is kept does not depend on the step that met it first.
+        seeds: missing.map { MissSimulator.hash(UInt64(bitPattern: examples[$0].triplet), 1) })
+    var parts = known
+    for (row, index) in missing.enumerated() {
+      guard let fresh else { break }
+      parts[index] = cache.kept(fresh.picture(row), examples[index], module.configuration)
+    }
+    return DiffusionFeatures(stacking: parts.compactMap { $0 })
+  }
+
+  private func computedFeatures(
+    _ examples: [TrainingExample], seeds: [UInt64]
+  ) throws(GeneratorError) -> DiffusionFeatures {
     let image = examples[0].image
     let values = examples.flatMap { $0.image.pixels.map { Float($0) / 127.5 - 1 } }
     let latents = model.autoencoder.encoded(
       model.workspace.tensor(values, shape: [examples.count, image.height, image.width, 3]))
-    let base = MissSimulator.hash(UInt64(progress.step), progress.options.seed)
     return try model.features(
-      of: latents, prompts: examples.map(\.prompt),
-      seeds: examples.indices.map { base &+ UInt64($0) }, configuration: module.configuration)
+      of: latents, prompts: examples.map(\.prompt), seeds: seeds,
+      configuration: module.configuration)
   }
 
   /// Mean intersection over union of the held-out pictures' masks, 0 where there are none.

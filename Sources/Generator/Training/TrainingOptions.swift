@@ -33,6 +33,9 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Pictures of a validation.
   package var validationCount = 64
 
+  /// Whether a picture's features are computed once, with noise of its own, and kept; nil is no.
+  package var keepsFeatures: Bool?
+
   /// The usual options.
   package init(split: String) { self.split = split }
 
