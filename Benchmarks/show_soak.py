@@ -54,8 +54,9 @@ IMPORTED = ["tree", "house"]
 SIDE = 32
 LEASE_SECONDS = 3
 KILL_EVERY = 4.0
-#: The store stops growing here where nothing deletes; then targets stay and streams go on.
-MAXIMUM_TRIPLETS = 40_000
+#: From here on a few triplets a second are made instead of as many as possible, so that memory that
+#: follows the number of triplets is told from memory that leaks.
+MANY_TRIPLETS = 10_000
 #: Methods that delete triplets and give their space back, where the daemon has them.
 DELETE, COMPACT = "triplet.delete", "store.compact"
 MEBIBYTE = 1 << 20
@@ -130,15 +131,15 @@ class Soak:
     def order(self, client: groundwell.Client, choose: random.Random) -> None:
         """Keeps a little work in the queue."""
         counts = client.counts()
-        if counts.triplets < MAXIMUM_TRIPLETS:
-            for names, engine in ((NOISE, OWN_ENGINE), (SCENES, "scenes")):
-                name = choose.choice(names)
-                count = counts.get(name)
-                if count is None or count.pending < 40:
-                    stock = count.stock if count is not None else 0
-                    goal = max(self.goals.get(name, 0), stock) + 60
-                    self.goals[name] = goal
-                    client.backfill({name: goal}, engine=engine, image_size=SIDE, companions=False)
+        step = 60 if counts.triplets < MANY_TRIPLETS else 2
+        for names, engine in ((NOISE, OWN_ENGINE), (SCENES, "scenes")):
+            name = choose.choice(names)
+            count = counts.get(name)
+            if count is None or count.pending < 40:
+                stock = count.stock if count is not None else 0
+                goal = max(self.goals.get(name, 0), stock) + step
+                self.goals[name] = goal
+                client.backfill({name: goal}, engine=engine, image_size=SIDE, companions=False)
         self.crew.over.wait(1.0)
 
     def write(self, client: groundwell.Client, choose: random.Random) -> None:
@@ -193,9 +194,8 @@ class Soak:
 
     def import_some(self, client: groundwell.Client, choose: random.Random) -> None:
         """Adds items of a data set, some of them for the second time, which makes no new triplet."""
-        if client.counts().triplets >= MAXIMUM_TRIPLETS:
+        if client.counts().triplets >= MANY_TRIPLETS:
             self.crew.over.wait(5.0)
-            return
         names = sorted({f"item {choose.randrange(1 << 20)}" for _ in range(4)} | self.again)
         tensors, items, hashes = {}, [], []
         for index, name in enumerate(names):
