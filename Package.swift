@@ -9,7 +9,8 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-// Builds of a checkout have failpoints, for tests; `make install` builds without them.
+// Failpoints, for tests, do nothing unless GROUNDWELL_FAILPOINT is set; build with
+// GROUNDWELL_FAILPOINTS=0 to leave them out.
 let hasFailpoints = Context.environment["GROUNDWELL_FAILPOINTS"] != "0"
 let failpoints: [SwiftSetting] = hasFailpoints ? [.define("GROUNDWELL_FAILPOINTS")] : []
 

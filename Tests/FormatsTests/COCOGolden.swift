@@ -1,5 +1,7 @@
-/// What pycocotools 2.0 makes of polygons in an image of 16 by 16 pixels: `merge(frPyObjects(…))`,
-/// its runs, and the compressed text of `encode`. Seed 5 of Python's `random` made the longer ones.
+/// What pycocotools 2.0 makes of polygons in an image of 16 by 16 pixels.
+///
+/// Of `merge(frPyObjects(…))` the runs, and the compressed text of `encode`. Seed 5 of Python's
+/// `random` made the longer ones.
 enum COCOGolden {
   struct Polygon: Sendable {
     let parts: [[Double]]

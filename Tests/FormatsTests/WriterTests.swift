@@ -110,7 +110,7 @@ import Testing
     let side = 12
     let values = (0..<(side * side)).map { index -> UInt8 in
       // Blobs with holes and parts that touch at corners.
-      seed == 0 ? 1 : UInt8.random(in: 0...(seed % 3 + 1), using: &random) > 0 ? 1 : 0
+      seed == 0 ? 1 : UInt8.random(in: 0...UInt8(seed % 3 + 1), using: &random) > 0 ? 1 : 0
     }
     let mask = BinaryMask(width: side, height: side, values: values)
     let corners = Outline.corners(mask)

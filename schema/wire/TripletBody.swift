@@ -8,7 +8,9 @@ public enum TripletBody {
     ])
   }
 
-  /// Writes several triplets as `triplet.import` takes them: `image0`, `masks0`, `image1`, …
+  /// Writes several triplets as `triplet.import` takes them.
+  ///
+  /// The tensors are `image0`, `masks0`, `image1` and so on.
   public static func encode(_ triplets: [(image: RGBImage, masks: [BinaryMask])]) -> [UInt8] {
     var tensors: [(name: String, type: ElementType, shape: [Int], bytes: [UInt8])] = []
     for (index, (image, masks)) in triplets.enumerated() {

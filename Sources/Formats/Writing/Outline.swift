@@ -57,6 +57,9 @@ package enum Outline {
           append(corner, to: &ring)
           corner = next
         } while corner != start
+        // The last corner may lie in the middle of the line back to the first.
+        append(start, to: &ring)
+        ring.removeLast()
         rings.append(ring)
       }
     }

@@ -100,7 +100,8 @@ final class PackFolder: Sendable {
     let (open, isRetired) = state.withLock { ($0.files[number], $0.retired.contains(number)) }
     if let open { return open }
     guard !isRetired else {
-      throw StoreError(.moved, "\(Self.name(number)) was compacted away; look its triplets up again")
+      throw StoreError(
+        .moved, "\(Self.name(number)) was compacted away; look its triplets up again")
     }
     let path = path + "/" + Self.name(number)
     guard try PosixFile.length(ofFileAt: path) != nil else {

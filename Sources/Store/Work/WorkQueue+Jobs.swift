@@ -87,7 +87,10 @@ extension WorkQueue {
       db,
       sql: "SELECT name, target FROM category WHERE target > 0 ORDER BY target DESC, name LIMIT ?",
       arguments: [maximumCompanions + 1]
-    ).map { Companion(category: try CategoryName(try $0.get("name") as String), weight: try $0.get("target")) }
+    ).map {
+      Companion(
+        category: try CategoryName(try $0.get("name") as String), weight: try $0.get("target"))
+    }
   }
 
   /// Cancels a job and takes back the target that only it stood for; one that is finished stays
@@ -146,10 +149,12 @@ extension WorkQueue {
       throw StoreError(.catalogDamaged, "catalog: unknown job state '\(text.prefix(32))'")
     }
     return try JobInfo(
-      job: row.get("id"), category: try CategoryName(row.get("name") as String), target: row.get("target"),
+      job: row.get("id"), category: try CategoryName(row.get("name") as String),
+      target: row.get("target"),
       engine: row.get("engine"), imageSize: row.get("image_size"), priority: row.get("priority"),
       state: state, items: row.get("item_count"), done: row.get("done_count"),
-      parked: row.get("parked_count"), leased: row.get("leased"), createdMicroseconds: row.get("created_us"),
+      parked: row.get("parked_count"), leased: row.get("leased"),
+      createdMicroseconds: row.get("created_us"),
       finishedMicroseconds: row.get("finished_us"), lastError: row.get("last_error"))
   }
 }

@@ -109,7 +109,8 @@ enum WorkQueue {
         """, arguments: [context.now])
     for row in rows {
       try putBack(
-        db, LeaseReference(
+        db,
+        LeaseReference(
           job: try row.get("job"), ordinal: try row.get("ordinal"), token: try row.get("token")),
         isLost: true, &context)
     }
