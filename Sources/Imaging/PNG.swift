@@ -146,6 +146,13 @@ extension PNG {
             "\(name): \(header.width)x\(header.height) pixels; at most \(maximumPixels) are read"))
       }
       guard let format else { return .success((header, [])) }
+      guard canHold(bytes, header) else {
+        return .failure(
+          ImagingError(
+            .badPNG,
+            "\(name): \(bytes.count) bytes cannot hold \(header.width)x\(header.height) pixels; the "
+              + "file is cut off or its header is damaged"))
+      }
       unsafe control.format = format.code
       var pixels = [UInt8](repeating: 0, count: header.width * header.height * format.channels)
       var white = png_color(red: 255, green: 255, blue: 255)
@@ -157,6 +164,16 @@ extension PNG {
       return .success((header, pixels))
     }
     return try result.get()
+  }
+
+  /// Whether a file of that many bytes can hold the pixels that its header announces: deflate makes
+  /// at most 1032 bytes of one, so memory is never given to a header that cannot be true.
+  private static func canHold(_ bytes: [UInt8], _ header: Header) -> Bool {
+    // Depth and colour type lie at fixed places; libpng has checked them.
+    guard bytes.count > 25 else { return false }
+    let channels = [0: 1, 2: 3, 3: 1, 4: 2, 6: 4][bytes[25]] ?? 1
+    let rowBytes = 1 + (header.width * channels * Int(bytes[24]) + 7) / 8
+    return header.height * rowBytes / 1032 <= bytes.count
   }
 
   private static func encode(

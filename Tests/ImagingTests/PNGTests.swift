@@ -102,6 +102,17 @@ import Testing
         == "bomb.png: 65536x65536 pixels; at most \(PNG.maximumPixels) are read")
   }
 
+  @Test("a short file that announces millions of pixels is refused without memory for them")
+  func refusesImpossibleHeaders() throws {
+    let error = #expect(throws: ImagingError.self) {
+      try PNG.decodeRGB(Self.header(width: 8192, height: 8192), name: "bomb.png")
+    }
+    #expect(error?.message.contains(" bytes cannot hold 8192x8192 pixels") == true)
+    // What deflate shrinks most still passes: a picture of one colour.
+    let plain = RGBImage(width: 2048, height: 2048, pixels: [UInt8](repeating: 0, count: 3 << 22))
+    #expect(try PNG.decodeRGB(try PNG.encode(plain)) == plain)
+  }
+
   @Test("a header at the limit passes the limit and fails on its missing pixels")
   func takesTheLimit() throws {
     let header = try PNG.header(of: Self.header(width: 8192, height: 8192))
