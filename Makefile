@@ -13,7 +13,7 @@ ROUNDS ?= 200
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
   fuzz-codec show-clients show-soak sanitize show-draw show-forks examples show-limit show-fairness \
-  show-gradients show-train-step show-fuzz test-importers
+  show-gradients show-train-step show-fuzz
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -109,19 +109,10 @@ show-codec: build $(CODEC) ## Sizes and speeds of image codecs on photographs an
 	@dpkg-query -W libzstd-dev >/dev/null 2>&1 || { echo "show-codec: install libzstd-dev" >&2; exit 1; }
 	$(CODEC) Benchmarks/show_codec.py --bin $(BIN)
 
-# Pillow, pycocotools and pyarrow for the Python importers, in an environment of their own.
-IMPORTERS := .venv-importers/bin/python
-.venv-importers/bin/python:
-	python3 -m venv .venv-importers
-	.venv-importers/bin/pip install -q --disable-pip-version-check numpy pytest webdataset -e 'python[importers]'
-
 FUZZ_COUNT ?= 1000000
-show-fuzz: $(IMPORTERS) ## 1,000,000 damaged inputs for frames, JSON, each importer, packs (FUZZ_COUNT)
+show-fuzz: bootstrap ## 1,000,000 damaged inputs each for frames, JSON, importers, packs (FUZZ_COUNT)
 	swift build $(CONFIGURATION) $(IMPORTS) --product FuzzBenchmark
-	$(IMPORTERS) Benchmarks/show_fuzz.py --bin $(BIN) --count $(FUZZ_COUNT)
-
-test-importers: build $(IMPORTERS) ## Python importers and exporters against pycocotools, webdataset, pyarrow
-	GROUNDWELL_BIN=$(BIN) $(IMPORTERS) -m pytest python/tests/test_importing.py -q
+	$(PYTHON) Benchmarks/show_fuzz.py --bin $(BIN) --count $(FUZZ_COUNT)
 
 fuzz-codec: ## 60,000 damaged blobs under the address sanitizer
 	@mkdir -p .build

@@ -124,6 +124,7 @@ extension PNG {
     guard bytes.starts(with: signature) else {
       throw ImagingError(.badPNG, "\(name): not a PNG (its first bytes are not the PNG signature)")
     }
+    let bytes = try essentialChunks(bytes, name: name)
     // Safe: libpng reads only `bytes.count` bytes while the closure holds them, writes only into
     // `pixels` of the size that the header and format demand, and `png_image_free` ends its use of
     // both before the closure returns.

@@ -123,6 +123,31 @@ import Testing
     #expect(error?.code == .tooLarge)
   }
 
+  @Test("a chunk that announces gigabytes is refused before memory is taken for it")
+  func refusesLongChunks() throws {
+    let bytes = try PNG.encode(image)
+    for kind in ["zTXt", "sPLT", "iCCP", "tRNS", "PLTE", "abCd", "ABCD"] {
+      let long = bytes[..<33] + [0x7F, 0, 0, 1] + Array(kind.utf8) + bytes[33...]
+      let error = #expect(throws: ImagingError.self) {
+        try PNG.decodeRGB(Array(long), name: "long.png")
+      }
+      #expect(
+        error?.message == "long.png: a broken or truncated PNG: a chunk of 2130706433 bytes, "
+          + "\(bytes.count - 37) are left")
+      // The file may also end with the chunk's name.
+      let cut = #expect(throws: ImagingError.self) { try PNG.header(of: Array(long[..<41])) }
+      #expect(cut?.message.hasSuffix("a chunk of 2130706433 bytes, 0 are left") == true)
+    }
+  }
+
+  @Test("text, profiles and palettes that nobody needs change no pixel and cost nothing")
+  func skipsText() throws {
+    let bytes = try PNG.encode(image)
+    // Neither the checksum nor the compressed text would please libpng.
+    let text = [0, 0, 0, 6] + Array("zTXtk\u{0}\u{0}bad....".utf8)
+    #expect(try PNG.decodeRGB(Array(bytes[..<33] + text + bytes[33...])) == image)
+  }
+
   @Test("a picture without pixels cannot be encoded")
   func refusesEmpty() throws {
     let error = #expect(throws: ImagingError.self) {

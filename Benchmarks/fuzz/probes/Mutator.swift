@@ -22,7 +22,8 @@ package struct Mutator {
     var random = Numbers(mix64(seed) ^ UInt64(number))
     var input = seeds[random.below(seeds.count)]
     // Few changes keep most of an input whole, so that it gets past the first check.
-    for _ in 0..<(1 + random.below(Self.maximumSteps)) { change(&input, &random) }
+    let steps = random.below(2) == 0 ? 1 : 1 + random.below(Self.maximumSteps)
+    for _ in 0..<steps { change(&input, &random) }
     if input.count > Self.maximumBytes { input.removeLast(input.count - Self.maximumBytes) }
     if random.below(4) > 0 { probe.mend(&input) }
     return input

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def export_parquet(
     import pyarrow.parquet as pq
 
     if os.path.exists(path):
-        raise GroundwellError("invalid_params", f"{path} is there already; name another file")
+        raise FileExistsError(errno.EEXIST, "is there already; name another file", path)
     partial = path + ".partial"
     done = Exported()
     try:

@@ -27,6 +27,8 @@ class ParquetSource:
         missing = [name for name in COLUMNS if name not in names]
         if missing:
             raise BrokenSource(f"{path}: no column '{missing[0]}'; groundwell's exporter writes it")
+        if not 0 <= self._file.metadata.num_rows < 1 << 40:
+            raise BrokenSource(f"{path}: broken (it tells of {self._file.metadata.num_rows} rows)")
         self._path = path
 
     def __len__(self) -> int:

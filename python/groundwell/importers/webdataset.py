@@ -98,7 +98,8 @@ def _samples(path: str) -> list[tuple[str, dict[str, tuple[int, int]]]]:
         raise BrokenSource(f"{path}: no tar, or a broken one ({str(error)[:120]})") from None
     with open(path, "rb") as file:
         # Two blocks of zeros end every archive; without them the rest may be missing.
-        file.seek(max(0, min(end, size) - 512))
-        if size < 1024 or file.read(512).strip(b"\0"):
-            raise BrokenSource(f"{path}: ends without the mark of its end; is it cut off?")
+        file.seek(end)
+        mark = file.read(1024)
+    if len(mark) < 1024 or mark.strip(b"\0"):
+        raise BrokenSource(f"{path}: ends without the mark of its end; is it cut off?")
     return list(found.items())
