@@ -128,6 +128,9 @@ struct TrainCommand: ParsableCommand {
       fflush(nil)
     }
     progress.end()
+    if let failure = trainer.cache?.failure {
+      FileHandle.standardError.write(Data("features were not all kept: \(failure.message)\n".utf8))
+    }
     try write(trainer)
     print("\(output)/module.safetensors: \(trainer.module.parameterCount) parameters")
   }

@@ -46,11 +46,6 @@ package struct DiffusionFeatures: Sendable {
     }
   }
 
-  /// The features of one picture.
-  func picture(_ row: Int) -> DiffusionFeatures {
-    DiffusionFeatures(levels: levels.map { $0.map { $0.slice(row..<row + 1) } })
-  }
-
   /// The features of several pictures, one behind the other.
   ///
   /// - Precondition: at least one, and all of one size.

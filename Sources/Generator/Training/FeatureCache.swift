@@ -6,13 +6,16 @@ import Schema
 ///
 /// What is there stays until the limit is reached; then nothing more is kept. (Whatever goes
 /// through its pictures epoch after epoch gains nothing from giving up the oldest.) A file that
-/// cannot be read counts as missing, and one that cannot be written is left out.
+/// cannot be read counts as missing, and one that cannot be written is left out and remembered in
+/// ``failure``: either costs time, not the run.
 package final class FeatureCache {
   private let folder: String
   private let baseModel: String
   private let maximumBytes: Int
   /// Bytes of files in the folder.
   package private(set) var bytes = 0
+  /// Why features could not be written, the first time.
+  package private(set) var failure: GeneratorError?
 
   /// Opens a folder, which is made if it is not there.
   ///
@@ -72,7 +75,7 @@ package final class FeatureCache {
           named, metadata: [:], precision: .float16, to: path(example, configuration))
         bytes += count
       } catch {
-        // A disk that is full costs time, not the run.
+        failure = failure ?? error
       }
     }
     return features.rounded()

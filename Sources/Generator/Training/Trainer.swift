@@ -16,7 +16,8 @@ package final class Trainer {
   private let source: any TrainingSource
   private let template: PromptTemplate
   private let misses: MissSimulator
-  private let cache: FeatureCache?
+  /// Where features are kept, if they are.
+  package let cache: FeatureCache?
   private let embeddings: [CategoryName: Tensor]
   private var validation: [TrainingExample] = []
 
@@ -204,21 +205,14 @@ package final class Trainer {
       let base = MissSimulator.hash(UInt64(progress.step), progress.options.seed)
       return try computedFeatures(examples, seeds: examples.indices.map { base &+ UInt64($0) })
     }
-    let known = examples.map { cache.read($0, module.configuration, model.workspace) }
-    let missing = known.indices.filter { known[$0] == nil }
-    let fresh =
-      missing.isEmpty
-      ? nil
-      : try computedFeatures(
-        missing.map { examples[$0] },
-        // Of the picture alone: what is kept does not depend on the step that met it first.
-        seeds: missing.map { MissSimulator.hash(UInt64(bitPattern: examples[$0].triplet), 1) })
-    var parts = known
-    for (row, index) in missing.enumerated() {
-      guard let fresh else { break }
-      parts[index] = cache.kept(fresh.picture(row), examples[index], module.configuration)
+    let parts = try examples.map { example throws(GeneratorError) in
+      if let kept = cache.read(example, module.configuration, model.workspace) { return kept }
+      // Alone, with noise of its own: the last bits must not depend on the pictures beside it.
+      let seed = MissSimulator.hash(UInt64(bitPattern: example.triplet), 1)
+      return cache.kept(
+        try computedFeatures([example], seeds: [seed]), example, module.configuration)
     }
-    return DiffusionFeatures(stacking: parts.compactMap { $0 })
+    return DiffusionFeatures(stacking: parts)
   }
 
   private func computedFeatures(

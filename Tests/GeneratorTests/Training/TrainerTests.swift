@@ -68,7 +68,8 @@ import Testing
   }
 
   private func trainer(
-    _ source: any TrainingSource, _ options: TrainingOptions
+    _ source: any TrainingSource, _ options: TrainingOptions, cache: FeatureCache? = nil,
+    levels: [Int]? = nil
   ) throws -> Trainer {
     let model = try DiffusionModel(
       directory: Fixtures.model("sd1"), workspace: Workspace(threadCount: 2))
@@ -77,9 +78,10 @@ import Testing
     (configuration.layers, configuration.maskChannels) = (1, 16)
     // The random autoencoder's latents are small: more noise than at timestep 0 would hide them.
     configuration.timestep = 0
+    configuration.usedLevels = levels
     return try Trainer(
       model: model, configuration: configuration, source: source, options: options,
-      baseModel: "0123456789abcdef")
+      baseModel: "0123456789abcdef", cache: cache)
   }
 
   @Test("eight triplets are learned by heart", .tags(.slow))
@@ -91,6 +93,53 @@ import Testing
     let score = try run.score(source.examples)
     #expect(score > 0.95, "mIoU \(score), loss \(record?.loss ?? -1)")
     Figures.record("1 - mIoU of 8 triplets learned by heart", 1 - score, 0.05)
+  }
+
+  @Test("what is learned from kept features does not depend on what was kept, or is damaged")
+  func keepsFeatures() throws {
+    let directory = try TemporaryDirectory()
+    let source = try MemorySource(count: 6, batchSize: 3)
+    var options = options(steps: 4)
+    options.keepsFeatures = true
+    func run(_ folder: String, _ maximumBytes: Int) throws -> (module: [UInt8], bytes: Int) {
+      let cache = try FeatureCache(
+        folder: directory.file(folder), baseModel: "0123", maximumBytes: maximumBytes)
+      let run = try trainer(source, options, cache: cache)
+      while !run.isFinished { _ = try run.step() }
+      try run.module.write(run.metadata, to: directory.file("module"))
+      let data = try Data(contentsOf: URL(fileURLWithPath: directory.file("module")))
+      return ([UInt8](data), cache.bytes)
+    }
+    let whole = try run("all", 1 << 30)
+    let files = try FileManager.default.contentsOfDirectory(atPath: directory.file("all"))
+    #expect(files.count == 6)
+    // Read back, cut off in one file, and with room for none.
+    let damaged = try #require(files.sorted().first)
+    try Data([1, 2, 3]).write(to: URL(fileURLWithPath: directory.file("all/" + damaged)))
+    #expect(try run("all", 1 << 30).module == whole.module)
+    let none = try run("none", 4096)
+    #expect(none.module == whole.module && none.bytes == 0)
+    let half = try run("half", whole.bytes / 2)
+    #expect(half.module == whole.module)
+    #expect(half.bytes > 0 && half.bytes <= whole.bytes / 2)
+    // Without a cache the run would not be the one that it was.
+    let error = #expect(throws: GeneratorError.self) { _ = try trainer(source, options) }
+    #expect(error?.message.contains("go on with --feature-cache") == true)
+  }
+
+  @Test("a level that is not used does not reach the module")
+  func usesLevels() throws {
+    let source = try MemorySource(count: 4, batchSize: 4)
+    func losses(_ levels: [Int]?) throws -> Double? {
+      try trainer(source, options(steps: 1), levels: levels).step()?.loss
+    }
+    let all = try losses(nil)
+    #expect(try losses([0, 1, 2, 3]) == all)
+    #expect(try losses([0]) != all)
+    #expect(try losses([0]) != losses([3]))
+    var wrong = GroundingConfiguration.published
+    wrong.usedLevels = [4]
+    #expect(throws: GeneratorError.self) { try wrong.validate(file: "--level") }
   }
 
   @Test("a run that goes on from a checkpoint ends with the same bytes")
