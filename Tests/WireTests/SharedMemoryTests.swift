@@ -10,6 +10,7 @@ import Wire
 
   /// Maps a descriptor as a client does; answers the error, and whether the descriptor was closed.
   private func refusal(_ descriptor: Int32) -> (message: String?, isClosed: Bool) {
+    let before = file(descriptor)
     var found: WireError?
     do throws(WireError) {
       _ = try SharedMemory(owning: descriptor, capacityBytes: 8192)
@@ -17,7 +18,16 @@ import Wire
       found = error
     }
     #expect(found == nil || found?.code == .badProtocol)
-    return (found?.message, fcntl(descriptor, F_GETFD) == -1)
+    // Tests beside this one may have been given the number by now.
+    return (found?.message, file(descriptor) != before)
+  }
+
+  /// What a descriptor refers to; nil when it is not open.
+  private func file(_ descriptor: Int32) -> [UInt64]? {
+    var facts = stat()
+    // Safe: the struct lives for the duration of the call.
+    guard unsafe fstat(descriptor, &facts) == 0 else { return nil }
+    return [UInt64(facts.st_dev), UInt64(facts.st_ino)]
   }
 
   @Test("sealed memory of the announced size is mapped and seen by both sides")

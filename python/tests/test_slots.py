@@ -212,6 +212,8 @@ def test_after_a_lost_connection_old_batches_stay_and_the_next_is_the_exact_one(
 ):
     stream = client.stream(["cat", "dog"], 2, slots=3)
     old = list(itertools.islice(stream, 2))
+    # All three slots are there: their descriptors count in the base.
+    wait_until(lambda: slots.delivered == [0, 1, 2])
     base = descriptors()
     for conversation in list(slots.memories):
         slots.forget(*conversation)
