@@ -42,8 +42,6 @@ struct DaemonError: Error, Sendable {
       case .tokenStale: .tokenStale
       case .snapshotGone: .snapshotGone
       case .moved: .internalError
-      case .full: .storeFull
-      case .busy: .overQuota
       }
     self.init(word, error.message, cause: error)
   }

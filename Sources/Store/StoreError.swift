@@ -32,10 +32,6 @@ public struct StoreError: Error, Sendable {
     case snapshotGone
     /// Compaction has moved the bytes since they were looked up; look them up again.
     case moved
-    /// The store has reached its quota, or the disk the reserve that must stay free.
-    case full
-    /// Another task of the same kind is under way.
-    case busy
   }
 
   /// The kind of failure.
