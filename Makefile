@@ -172,6 +172,8 @@ show-clients: build ## 1,000 idle clients, 50 active ones, and some that misbeha
 show-soak: build ## Everything at once for 20 minutes (SOAK_SECONDS=1200): steady, promises hold
 	$(PYTHON) Benchmarks/show_soak.py --bin $(BIN) --seconds $(SECONDS_LONG)
 
+# What runs at other people's places has no failpoints.
+install: export GROUNDWELL_FAILPOINTS = 0
 install: build ## Installs programs, model, manual, completions and units under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/groundwell
 	install -m 755 $(BIN)/groundwelld $(BIN)/groundwell $(BIN)/groundwell-generator \

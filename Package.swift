@@ -9,8 +9,8 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-// Failpoints, for tests, do nothing unless GROUNDWELL_FAILPOINT is set; build with
-// GROUNDWELL_FAILPOINTS=0 to leave them out.
+// Failpoints, for tests, do nothing unless GROUNDWELL_FAILPOINT is set; 'make install' builds
+// without them.
 let hasFailpoints = Context.environment["GROUNDWELL_FAILPOINTS"] != "0"
 let failpoints: [SwiftSetting] = hasFailpoints ? [.define("GROUNDWELL_FAILPOINTS")] : []
 

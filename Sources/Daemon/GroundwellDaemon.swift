@@ -99,7 +99,7 @@ struct GroundwellDaemon: AsyncParsableCommand {
       // The options alone: a slip in them is told with the usage, whatever the file says.
       _ = try Configuration(options: try given())
     } catch {
-      throw ValidationError("\(error).")
+      throw ValidationError("\(error)")
     }
   }
 

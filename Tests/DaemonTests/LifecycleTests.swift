@@ -89,7 +89,7 @@ import Wire
   func refusesBadSettings() throws {
     let (status, errors) = try DaemonProcess.run(["--workers", "99"])
     #expect(status == 64)
-    #expect(errors.contains("--workers is 99; expected 0 to 64."))
+    #expect(errors.contains("--workers is 99; expected 0 to 64\n"))
   }
 
   @Test("a worker that leaves gives its items back at once")

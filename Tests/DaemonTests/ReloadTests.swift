@@ -70,6 +70,6 @@ import Wire
       try DaemonProcess.run(["--set", "workers"]).errors.contains("expected section.key=value"))
     #expect(
       try DaemonProcess.run(["--set", "limits.maximum_streams=0"]).errors.contains(
-        "--set limits.maximum_streams is 0; expected 1 to 4096."))
+        "--set limits.maximum_streams is 0; expected 1 to 4096\n"))
   }
 }
