@@ -31,6 +31,8 @@ class Data:
     seed: int
     #: Workers that the daemon spawns.
     workers: int
+    #: Categories to draw more or less often than 1, by name.
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,12 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where}: expected a list, found {value!r}")
         return [_value(get_args(hint)[0], entry, where) for entry in value]
     if get_origin(hint) is dict:
-        return value
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: expected a table, found {value!r}")
+        inner = get_args(hint)[1]
+        if inner is Any:
+            return value
+        return {key: _value(inner, entry, f"{where}.{key}") for key, entry in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:
@@ -249,6 +256,7 @@ def _check(config: Config, where: str) -> None:
             "diffusion.phases: shares are three numbers",
         ),
         (config.machine.processes >= 1 and config.machine.threads >= 1, "machine"),
+        (all(weight > 0 for weight in data.weights.values()), "data.weights: positive numbers"),
     ]
     for name in ("autoencoder", "diffusion"):
         stage = getattr(config, name)

@@ -147,8 +147,15 @@ class SceneSource:
         token: Optional[dict] = None,
         rank: int = 0,
         world: int = 1,
+        weights: Optional[dict[str, float]] = None,
     ) -> None:
         resume = groundwell.ResumeToken(**token) if token else None
+        drawn = {}
+        if weights:
+            drawn = {
+                "policy": "weights",
+                "weights": {name: weights.get(name, 1.0) for name in categories},
+            }
         self._stream = client.stream(
             categories,
             batch_size=batch_size * world,
@@ -157,6 +164,7 @@ class SceneSource:
             resume=resume,
             rank=rank,
             world=world,
+            **drawn,
         )
         if self._stream.names != categories:
             raise ValueError("the stream numbers the categories otherwise than they were given")

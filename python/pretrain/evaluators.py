@@ -19,6 +19,8 @@ _IGNORED = 65535
 _GROUPS = 8
 _BATCH = 64
 _CHUNK = 256
+#: Pixels of each image that a step of the segmenter looks at, of 1,024.
+_PIXELS = 256
 _WARMUP_STEPS = 50
 _DECAY_SHARE = 0.5
 _MATRIX_RATE, _RATE = 0.02, 2e-3
@@ -55,28 +57,48 @@ class Classifier(nn.Module):
 
 
 class Segmenter(nn.Module):
-    """``[n, 3, s, s]`` in -1...1 to logits ``[n, 1 + categories, s/2, s/2]``; 0 is background."""
+    """``[n, 3, s, s]`` in -1...1 to logits ``[n, 1 + categories, s/2, s/2]``; 0 is background.
 
-    def __init__(self, categories: int, widths: tuple[int, ...] = (32, 64, 96, 160)) -> None:
+    A U-Net whose way down is the classifier's, so that it begins with a trained one's weights.
+    """
+
+    def __init__(
+        self,
+        categories: int,
+        widths: tuple[int, ...] = (24, 48, 96, 192),
+        up_widths: tuple[int, ...] = (96, 64, 48),
+    ) -> None:
         super().__init__()
         self.stem = _block(3, widths[0], 2)
-        down = zip(widths, widths[1:])
-        self.down = nn.ModuleList(
-            [nn.Sequential(_block(a, b, 2), _block(b, b)) for a, b in down]
+        pairs = zip(widths, widths[1:])
+        self.levels = nn.Sequential(
+            *[nn.Sequential(_block(a, b, 2), _block(b, b)) for a, b in pairs]
         )
-        up = [(widths[i], widths[i - 1]) for i in range(len(widths) - 1, 0, -1)]
-        self.up = nn.ModuleList([_block(a + b, b) for a, b in up])
-        self.head = nn.Conv2d(widths[0], 1 + categories, 1)
+        below, up = widths[-1], []
+        for beside, width in zip(reversed(widths[:-1]), up_widths):
+            up.append(_block(below + beside, width))
+            below = width
+        self.up = nn.ModuleList(up)
+        self.head = nn.Conv2d(below, 1 + categories, 1)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def begin_with(self, classifier: Classifier) -> None:
+        """Takes over the way down of a trained classifier."""
+        self.stem.load_state_dict(classifier.stem.state_dict())
+        self.levels.load_state_dict(classifier.levels.state_dict())
+
+    def pixels(self, image: Tensor) -> Tensor:
+        """``[n, width, s/2, s/2]``: what the head sees."""
         levels = [self.stem(image)]
-        for down in self.down:
-            levels.append(down(levels[-1]))
+        for level in self.levels:
+            levels.append(level(levels[-1]))
         value = levels.pop()
         for up in self.up:
             value = functional.interpolate(value, scale_factor=2.0, mode="nearest")
             value = up(torch.cat([value, levels.pop()], 1))
-        return self.head(value)
+        return value
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.head(self.pixels(image))
 
 
 @dataclass(frozen=True)
@@ -116,6 +138,7 @@ def train_or_load(
     training, testing = scenes(), held_out()
     torch.manual_seed(0)
     _train(classifier, training, steps, _classifier_loss, np.array([ONE_OBJECT]), device, say)
+    segmenter.begin_with(classifier)
     _train(segmenter, training, steps, _segmenter_loss, np.arange(3), device, say)
     classifier.eval()
     segmenter.eval()
@@ -174,8 +197,24 @@ def _classifier_loss(network: nn.Module, image: Tensor, labels: Tensor, category
 
 
 def _segmenter_loss(network: nn.Module, image: Tensor, labels: Tensor, category: Tensor) -> Tensor:
-    half = labels[:, ::2, ::2]
-    return functional.cross_entropy(network(image).float(), half, ignore_index=_IGNORED)
+    """Cross-entropy at some pixels: 257 logits at each of them would take most of the time."""
+    half = labels[:, ::2, ::2].flatten(1)
+    chosen = torch.multinomial(_pixel_shares(half).flatten(), _PIXELS * len(half), True)
+    seen = network.pixels(image).permute(0, 2, 3, 1).flatten(0, 2)[chosen]
+    logits = functional.linear(seen, network.head.weight.flatten(1), network.head.bias)
+    return functional.cross_entropy(logits.float(), half.flatten()[chosen])
+
+
+def _pixel_shares(labels: Tensor) -> Tensor:
+    """Chances of ``[n, pixels]``: a label's together grow with the root of its area, none if ignored.
+
+    With equal chances an object of 30 pixels would hardly count beside 700 of background.
+    """
+    counts = (labels != _IGNORED).float()
+    known = torch.where(labels == _IGNORED, 0, labels)
+    areas = torch.zeros(len(labels), int(known.max()) + 1, device=labels.device)
+    areas.scatter_add_(1, known, counts)
+    return areas.gather(1, known).clamp(min=1).rsqrt() * counts
 
 
 @torch.no_grad()

@@ -193,6 +193,11 @@ class Run:
         if missing:
             raise checkpoint.CheckpointError(f"no drawings of {', '.join(missing)}")
         self.categories = drawable if names == ["all"] else list(names)
+        unknown = sorted(set(self.config.data.weights) - set(self.categories))
+        if unknown:
+            raise checkpoint.CheckpointError(
+                f"data.weights: '{unknown[0]}' is not a category of this run"
+            )
         # All words from the beginning, so that a run on more categories can take over weights.
         folder = self.options.out / "tokenizer"
         if not (folder / "vocab.json").is_file():
@@ -261,7 +266,7 @@ class Run:
         settings = config.data
         source = data.SceneSource(
             client, self.categories, settings.stream_batch, settings.image_size, config.seed,
-            token, group.rank, group.world,
+            token, group.rank, group.world, settings.weights,
         )  # fmt: skip
         self._token = source.token
         tokenizer = vocabulary.read(self.options.out / "tokenizer")
