@@ -11,7 +11,7 @@ package struct GroundwellGenerator: ParsableCommand {
     subcommands: [
       WorkCommand.self, ScenesCommand.self, CategoriesCommand.self, BenchScenesCommand.self,
       SampleCommand.self, AutoencodeCommand.self, InspectCommand.self, BenchCommand.self,
-      TrainCommand.self, GroundCommand.self, EvaluateCommand.self,
+      TrainCommand.self, GroundCommand.self, TuneTokenCommand.self, EvaluateCommand.self,
     ])
 
   package init() {}

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Imaging
 import Schema
 
 /// `groundwell-generator evaluate`.
@@ -17,7 +18,8 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
     discussion: """
       Scenes have exact masks; each goes through the autoencoder and one pass of the U-Net. A module \
       is measured against attention without training and two floors. Prints a Markdown table; \
-      --out writes it and the figures by category as JSON.
+      --out writes it, the figures by category as JSON, charts, and sheets of the last module's \
+      masks. Without --module the one that comes with the model for this split is measured.
       """)
 
   @Option(help: "The split: a name, or a file that ends in .json.")
@@ -28,6 +30,12 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
 
   @Option(help: "A module's file, FILE or NAME=FILE; give it again for more.")
   var module: [String] = []
+
+  @Option(help: "A tuned token from tune-token, for every module; give it again for more.")
+  var token: [String] = []
+
+  @Flag(help: "Measure modules alone, without baselines and floors.")
+  var modulesOnly = false
 
   @Option(help: "Pictures of each of the five kinds.")
   var pictures = 250
@@ -67,27 +75,39 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
       split,
       folder: ShareLocation.splits(
         environment: environment, programFolder: ShareLocation.programFolder()))
+    let directory = try ModelDirectory.named(model)
     let model = try DiffusionModel(
-      directory: ModelDirectory.named(model), workspace: Workspace(threadCount: threads))
+      directory: directory, workspace: Workspace(threadCount: threads))
+    let modules = try self.modules(split, directory, model)
     let scenes = ScenePictures(
       library: try spriteOptions.library(), split: split,
       side: model.unet.configuration.sampleSize * model.autoencoder.downsampling)
     let measure = try ProtocolOne(scenes, picturesPerCell: pictures, seed: seed)
-    var scores = try measure.scores(WholeImage()) + measure.scores(PerfectForeground())
-    for threshold in attentionThreshold {
-      for propagations in [0, AttentionHeatMaps.standardPropagations] {
-        scores += try measure.scores(
+    let baselines =
+      modulesOnly
+      ? []
+      : attentionThreshold.flatMap { threshold in
+        [0, AttentionHeatMaps.standardPropagations].map { propagations in
           AttentionMethod(
             model, timesteps: Self.attentionTimesteps, threshold: threshold,
-            propagations: propagations))
+            propagations: propagations)
+        }
       }
+    let progress = ProgressLine(total: 1)
+    let total = baselines.count + modules.count
+    var scores: [ProtocolOne.Score] = []
+    if !modulesOnly {
+      scores = try measure.scores(WholeImage()) + measure.scores(PerfectForeground())
     }
-    for option in module {
-      let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
-      let grounder = try Grounder(model: model, path: parts[parts.count - 1])
-      scores += try measure.scores(
-        ModuleMethod(grounder, name: parts.count == 2 ? parts[0] : "grounding module"))
+    for (index, method) in baselines.enumerated() {
+      scores += try measure.scores(method)
+      progress.show(done: 0, step: index + 1, steps: total)
     }
+    for (index, method) in modules.enumerated() {
+      scores += try measure.scores(method)
+      progress.show(done: 0, step: baselines.count + index + 1, steps: total)
+    }
+    progress.end()
     let table = ProtocolOne.table(scores)
     print("\(split.name), \(pictures) pictures of each kind, seed \(seed)\n\n\(table)")
     guard let output else { return }
@@ -96,5 +116,32 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     try encoder.encode(scores).write(to: URL(fileURLWithPath: "\(output)/protocol-1.json"))
+    try PNG.write(ProtocolOne.chart(scores, title: split.name), to: "\(output)/protocol-1.png")
+    guard let last = modules.last else { return }
+    for (cell, name) in [(ProtocolCell.oneSeen, "one-seen"), (.oneUnseen, "one-unseen")] {
+      try PNG.write(
+        ProtocolOne.categoryChart(scores, method: last.name, cell: cell),
+        to: "\(output)/categories-\(name).png")
+    }
+    for (cell, name) in [(ProtocolCell.oneUnseen, "one-unseen"), (.twoUnseen, "two-unseen")] {
+      try PNG.write(
+        measure.sheet(last, cell: cell, title: "\(split.name): \(cell.rawValue)"),
+        to: "\(output)/sheet-\(name).png")
+    }
+  }
+
+  /// The modules to measure: those asked for, else the one that comes with the model for the split.
+  private func modules(
+    _ split: Split, _ directory: ModelDirectory, _ model: DiffusionModel
+  ) throws -> [ModuleMethod] {
+    var options = module
+    let shipped = "\(directory.path)/grounding/\(split.name).safetensors"
+    if options.isEmpty, FileManager.default.fileExists(atPath: shipped) { options = [shipped] }
+    return try options.map { option in
+      let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+      var grounder = try Grounder(model: model, path: parts[parts.count - 1])
+      for file in token { grounder = try grounder.adding(token: file) }
+      return ModuleMethod(grounder, name: parts.count == 2 ? parts[0] : "grounding module")
+    }
   }
 }

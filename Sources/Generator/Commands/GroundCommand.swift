@@ -22,8 +22,12 @@ struct GroundCommand: ParsableCommand {
   @Option(help: "Directory of the base model in the layout of diffusers; stickers comes along.")
   var model = ShareLocation.shippedModel
 
-  @Option(help: "The module's file; grounding/module.safetensors of the model when left out.")
+  @Option(
+    help: "A module's file, or the name of one that comes with the model; its first when left out.")
   var module: String?
+
+  @Option(help: "A tuned token from tune-token; give it again for more categories.")
+  var token: [String] = []
 
   @Option(help: "What the picture shows, in a sentence; made of the categories when left out.")
   var prompt: String?
@@ -54,8 +58,9 @@ struct GroundCommand: ParsableCommand {
     let directory = try ModelDirectory.named(model)
     let model = try DiffusionModel(
       directory: directory, workspace: Workspace(threadCount: threads))
-    let path = module ?? Grounder.standardPath(directory)
-    let grounder = try Grounder(model: model, path: path)
+    let path = try Grounder.modulePath(module, directory)
+    var grounder = try Grounder(model: model, path: path)
+    for file in token { grounder = try grounder.adding(token: file) }
     let size = try grounder.workingSize(width: picture.width, height: picture.height)
     let latent = try model.latent(
       of: Resize.image(picture, width: size.width, height: size.height))

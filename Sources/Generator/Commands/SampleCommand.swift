@@ -31,7 +31,10 @@ struct SampleCommand: ParsableCommand {
   @Option(help: "File with one prompt on each line.")
   var promptFile: String?
 
-  @Option(help: "File with a seed, a tab and a prompt on each line; writes SEED.png into --out.")
+  @Option(
+    help: ArgumentHelp(
+      "File with a seed, a tab and a prompt on each line; writes SEED.png into --out.",
+      discussion: "After another tab come categories to find in that picture, split by commas."))
   var promptTable: String?
 
   @Option(help: "What not to draw.")
@@ -76,6 +79,8 @@ struct SampleCommand: ParsableCommand {
   struct Job: Equatable {
     let prompt: String
     let seed: UInt64
+    /// What is to be found in the picture; nil leaves it to the command line.
+    var categories: [String]?
   }
 
   private static let maximumTableRows = 100_000
@@ -114,7 +119,7 @@ struct SampleCommand: ParsableCommand {
     let model = try DiffusionModel(
       directory: directory, workspace: Workspace(threadCount: threads))
     let side = model.unet.configuration.sampleSize * model.autoencoder.downsampling
-    let finder = try grounding.finder(model)
+    let finder = try grounding.finder(model, jobs)
     let progress = ProgressLine(total: (jobs.count + batch - 1) / batch)
     var entries: [ContactSheet.Entry] = []
     for first in stride(from: 0, to: jobs.count, by: batch) {
@@ -134,8 +139,7 @@ struct SampleCommand: ParsableCommand {
         let path = path(of: job, entries.count, of: jobs.count)
         try PNG.write(picture, to: path)
         try finder?.write(
-          picture, latent: result.latent.slice(index..<index + 1), prompt: job.prompt,
-          seed: job.seed, path: path)
+          picture, latent: result.latent.slice(index..<index + 1), job: job, path: path)
         entries.append(
           ContactSheet.Entry(image: picture, captions: [job.prompt, "seed \(job.seed)"]))
       }
@@ -175,15 +179,18 @@ struct SampleCommand: ParsableCommand {
     }
   }
 
-  /// The lines of a table: a seed, a tab, a prompt.
+  /// The lines of a table: a seed, a tab, a prompt; and categories behind another tab.
   static func jobs(inTable file: String) throws -> [Job] {
     let jobs = try prompts(inFile: file).map { line in
-      let parts = line.split(separator: "\t", maxSplits: 1).map(String.init)
-      guard parts.count == 2, let seed = UInt64(parts[0]) else {
+      let parts = line.split(separator: "\t").map(String.init)
+      guard (2...3).contains(parts.count), let seed = UInt64(parts[0]) else {
         throw ValidationError(
-          "\(file): '\(line.prefix(40))'; expected a seed, a tab and a prompt on each line")
+          "\(file): '\(line.prefix(40))'; expected a seed, a tab and a prompt on each line, and "
+            + "categories behind another tab where they are to be found")
       }
-      return Job(prompt: parts[1], seed: seed)
+      return Job(
+        prompt: parts[1], seed: seed,
+        categories: parts.count == 3 ? try GroundOutput.categories(parts[2]) : nil)
     }
     guard jobs.count <= maximumTableRows, Set(jobs.map(\.seed)).count == jobs.count else {
       throw ValidationError(

@@ -10,18 +10,21 @@ struct SampleGrounding: ParsableArguments {
       discussion: "Writes an overlay, a PNG for each mask and JSON beside the picture."))
   var ground: String?
 
-  @Option(help: "The module's file; grounding/module.safetensors of the model when left out.")
+  @Option(
+    help: "A module's file, or the name of one that comes with the model; its first when left out.")
   var module: String?
 
-  /// What finds the categories, where any are asked for.
+  /// What finds categories, where any are asked for here or by a line of a table.
   ///
   /// - Throws: ``GeneratorError`` when a name is none, or the module does not fit the model.
-  func finder(_ model: DiffusionModel) throws(GeneratorError) -> SampleFinder? {
-    guard let ground else { return nil }
-    let path = module ?? Grounder.standardPath(model.directory)
+  func finder(
+    _ model: DiffusionModel, _ jobs: [SampleCommand.Job]
+  ) throws(GeneratorError) -> SampleFinder? {
+    guard ground != nil || jobs.contains(where: { $0.categories != nil }) else { return nil }
+    let path = try Grounder.modulePath(module, model.directory)
     return SampleFinder(
       grounder: try Grounder(model: model, path: path), path: path,
-      categories: try GroundOutput.categories(ground))
+      categories: try ground.map(GroundOutput.categories) ?? [])
   }
 }
 
@@ -29,15 +32,18 @@ struct SampleGrounding: ParsableArguments {
 struct SampleFinder {
   let grounder: Grounder
   let path: String
+  /// Those of every picture whose own line names none.
   let categories: [String]
 
   /// Writes what is found in a picture beside it.
   func write(
-    _ picture: RGBImage, latent: Tensor, prompt: String, seed: UInt64, path image: String
+    _ picture: RGBImage, latent: Tensor, job: SampleCommand.Job, path image: String
   ) throws {
+    let categories = job.categories ?? self.categories
+    guard !categories.isEmpty else { return }
     let found = MaskResolution()(
       try grounder.probabilities(
-        latent: latent, categories: categories, prompt: prompt, seed: seed))
+        latent: latent, categories: categories, prompt: job.prompt, seed: job.seed))
     let file = URL(fileURLWithPath: image)
     let writer = GroundOutput(
       folder: file.deletingLastPathComponent().path,

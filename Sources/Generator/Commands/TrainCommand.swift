@@ -63,6 +63,9 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Train on the first so many of the seen categories alone.")
   var seenCount: Int?
 
+  @Option(help: "Train on the first so many pictures of the stream, over and over; all by default.")
+  var pictures: Int?
+
   @Option(
     help: "Use features of this level alone, 0 being the coarsest; give it again for more.")
   var level: [Int] = []
@@ -189,6 +192,7 @@ struct TrainCommand: ParsableCommand {
     (options.learningRate, options.seed) = (learningRate, seed)
     (options.template, options.validationInterval) = (template, checkpointEvery)
     options.keepsFeatures = featureCache != nil
+    options.pictures = pictures
     return options
   }
 

@@ -58,8 +58,7 @@ package struct ModuleMethod: MaskMethod {
       seeds: pictures.map { UInt64(bitPattern: $0.triplet) },
       configuration: grounder.module.configuration)
     let queries = try pictures.map { picture throws(GeneratorError) in
-      try model.categoryEmbeddings(
-        picture.masks.map(\.category.text), template: grounder.metadata.template)
+      try grounder.queries(picture.masks.map(\.category.text))
     }
     let found = grounder.module.probabilities(
       features, queries: queries, height: image.height, width: image.width)

@@ -35,6 +35,11 @@ package struct ProtocolOne: Sendable {
     }
   }
 
+  /// The pictures of a kind.
+  func examples(_ cell: ProtocolCell) -> [TrainingExample] {
+    pictures.first { $0.cell == cell }?.examples ?? []
+  }
+
   /// Measures a method.
   ///
   /// - Throws: what the method throws.

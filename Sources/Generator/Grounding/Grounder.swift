@@ -1,3 +1,5 @@
+import Foundation
+
 /// A base model with a grounding module that belongs to it.
 package struct Grounder {
   /// The base model.
@@ -6,6 +8,8 @@ package struct Grounder {
   package let module: GroundingModule
   /// What its file says.
   package let metadata: GroundingMetadata
+  /// Queries that stand in for those of the text encoder, by category.
+  private var tokens: [String: Tensor] = [:]
 
   /// Reads a module for a model.
   ///
@@ -21,9 +25,74 @@ package struct Grounder {
     }
   }
 
-  /// Where a model keeps its module unless another is named.
-  package static func standardPath(_ directory: ModelDirectory) -> String {
-    directory.path + "/grounding/module.safetensors"
+  /// The module that an option names: a file, or one of those that come with a model by its name,
+  /// such as `stickers-2`; the model's first when nil.
+  ///
+  /// - Throws: ``GeneratorError/Code/fileAccess`` with the names there are.
+  package static func modulePath(
+    _ option: String?, _ directory: ModelDirectory
+  ) throws(GeneratorError) -> String {
+    let folder = directory.path + "/grounding"
+    if let option, option.contains("/") || option.contains(".") { return option }
+    let names = names(in: folder)
+    if let name = option ?? names.first, names.contains(name) {
+      return "\(folder)/\(name).safetensors"
+    }
+    let choice =
+      names.isEmpty
+      ? "there is none in \(folder)" : "\(folder) has \(names.joined(separator: ", "))"
+    throw GeneratorError(
+      .fileAccess,
+      "\(option.map { "no module '\($0.prefix(80))'" } ?? "no module for this model"): \(choice); "
+        + "name a file with --module, or train one with 'groundwell-generator train'")
+  }
+
+  /// The modules of a folder by name, `module` before all others.
+  private static func names(in folder: String) -> [String] {
+    let files: [String]
+    do {
+      files = try FileManager.default.contentsOfDirectory(atPath: folder)
+    } catch {
+      return []
+    }
+    let names = files.filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(12)) }
+    return names.sorted { ($0 == "module" ? 0 : 1, $0) < ($1 == "module" ? 0 : 1, $1) }
+  }
+
+  /// The same with a category's query replaced by a tuned one.
+  ///
+  /// - Throws: ``GeneratorError/Code/badCheckpoint`` when the token was tuned on another model or
+  ///   module, and what ``CategoryToken/init(path:textChannels:workspace:)`` throws.
+  package func adding(token path: String) throws(GeneratorError) -> Grounder {
+    let token = try CategoryToken(
+      path: path, textChannels: module.configuration.textChannels, workspace: model.workspace)
+    let own = (
+      try Fingerprint.model(model.directory, workspace: model.workspace), module.fingerprint
+    )
+    guard (token.baseModel, token.module) == own else {
+      throw GeneratorError(
+        .badCheckpoint,
+        "\(path): tuned for model \(token.baseModel.prefix(40)) and module "
+          + "\(token.module.prefix(40)), these are \(own.0) and \(own.1); tune it again with "
+          + "tune-token")
+    }
+    var changed = self
+    changed.tokens[token.category] = token.query
+    return changed
+  }
+
+  /// The queries of categories, `[categories, textChannels]`: tuned where there is a token for one,
+  /// else from the text encoder.
+  ///
+  /// - Throws: what ``DiffusionModel/categoryEmbeddings(_:template:)`` throws.
+  package func queries(_ categories: [String]) throws(GeneratorError) -> Tensor {
+    let queries = try model.categoryEmbeddings(categories, template: metadata.template)
+    for (row, category) in categories.enumerated() {
+      if let token = tokens[category] {
+        copyValues(of: token, to: queries.slice(row..<row + 1))
+      }
+    }
+    return queries
   }
 
   /// Probabilities `[categories, height, width, 1]` at the size of the latent's picture.
@@ -35,7 +104,7 @@ package struct Grounder {
   package func probabilities(
     latent: Tensor, categories: [String], prompt: String? = nil, seed: UInt64 = 0
   ) throws(GeneratorError) -> Tensor {
-    let queries = try model.categoryEmbeddings(categories, template: metadata.template)
+    let queries = try self.queries(categories)
     // Not the whole sentence for many: what is beyond the encoder's length would be cut.
     let text = prompt ?? metadata.template.prompt(categories.joined(separator: " and a "))
     let features = try model.features(

@@ -128,11 +128,16 @@ package final class Trainer {
     return record
   }
 
+  /// Batches of the stream after which it begins again.
+  private var batchCount: Int {
+    progress.options.pictures.map { max(1, $0 / progress.options.batchSize) } ?? Int.max
+  }
+
   /// The next batch that has something to train on.
   private func nextItems() throws(GeneratorError) -> [Item] {
     // A batch holds held-out pictures alone once in a long while, but never many times in a row.
     for _ in 0..<1000 {
-      let examples = try source.batch(progress.nextBatch)
+      let examples = try source.batch(progress.nextBatch % batchCount)
       progress.nextBatch += 1
       let items = examples.filter { !$0.isHeldOut }.map(selected).filter { !$0.masks.isEmpty }
       if !items.isEmpty { return items }

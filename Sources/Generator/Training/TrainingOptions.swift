@@ -36,6 +36,9 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Whether a picture's features are computed once, with noise of its own, and kept; nil is no.
   package var keepsFeatures: Bool?
 
+  /// Pictures of the stream that are trained on, over and over; all as they come when nil.
+  package var pictures: Int?
+
   /// The usual options.
   package init(split: String) { self.split = split }
 
@@ -51,6 +54,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("gradient limit", gradientLimit, 1e-6...1e6),
       ("steps from one validation to the next", Double(validationInterval), 1...1_000_000),
       ("pictures of a validation", Double(validationCount), 1...10_000),
+      ("pictures to train on", Double(pictures ?? 1), 1...1e9),
     ]
     for (name, value, range) in ranges where !range.contains(value) {
       throw GeneratorError(

@@ -25,20 +25,25 @@ import Testing
     }
   }
 
-  @Test("a table is a seed, a tab and a prompt on each line; blank lines do not count")
+  @Test("a table is a seed, a tab, a prompt and perhaps categories; blank lines do not count")
   func readsTable() throws {
     let expected = [
       SampleCommand.Job(prompt: "a cat", seed: 7),
-      SampleCommand.Job(prompt: "a dog\ton the sand", seed: 18_446_744_073_709_551_615),
+      SampleCommand.Job(
+        prompt: "a dog on the sand", seed: 18_446_744_073_709_551_615,
+        categories: ["dog", "potted plant"]),
     ]
     #expect(
-      try jobs("7\ta cat\n\n18446744073709551615\ta dog\ton the sand\n") == expected)
+      try jobs("7\ta cat\n\n18446744073709551615\ta dog on the sand\tdog, potted plant\n")
+        == expected)
   }
 
   @Test("a line without a seed, a seed twice and an empty table are refused")
   func refusesTable() {
     #expect(message("a cat\n").contains("'a cat'; expected a seed, a tab and a prompt"))
     #expect(message("-1\ta cat\n").contains("expected a seed, a tab and a prompt"))
+    #expect(message("1\ta cat\tcat\tdog\n").contains("expected a seed, a tab and a prompt"))
+    #expect(message("1\ta cat\t,\n").contains("no categories"))
     #expect(message("3\ta cat\n3\ta dog\n").contains("2 lines; expected at most 100000, each"))
     #expect(message("\n").contains("no prompt in it"))
   }

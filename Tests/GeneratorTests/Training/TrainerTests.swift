@@ -127,6 +127,27 @@ import Testing
     #expect(error?.message.contains("go on with --feature-cache") == true)
   }
 
+  @Test("a run on the first pictures goes through them over and over")
+  func trainsOnFew() throws {
+    final class CountingSource: TrainingSource {
+      let inner: MemorySource
+      var asked: [Int] = []
+      var identity: String { inner.identity }
+      var categories: [CategoryName] { inner.categories }
+      init(_ inner: MemorySource) { self.inner = inner }
+      func batch(_ k: Int) throws(GeneratorError) -> [TrainingExample] {
+        asked.append(k)
+        return try inner.batch(k)
+      }
+    }
+    let source = CountingSource(try MemorySource(count: 40, batchSize: 8))
+    var options = options(steps: 5)
+    (options.pictures, options.validationInterval) = (20, 100)
+    let run = try trainer(source, options)
+    for _ in 0..<4 { _ = try run.step() }
+    #expect(source.asked == [0, 1, 0, 1])
+  }
+
   @Test("a level that is not used does not reach the module")
   func usesLevels() throws {
     let source = try MemorySource(count: 4, batchSize: 4)
