@@ -13,7 +13,7 @@ ROUNDS ?= 200
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
   fuzz-codec show-clients show-soak sanitize show-draw show-forks examples show-limit show-fairness \
-  show-gradients show-train-step show-fuzz
+  show-gradients show-train-step show-fuzz train-grounding show-protocol-1 show-ablations show-drawn
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -71,6 +71,20 @@ show-gradients: build ## Grounding: values and gradients against PyTorch, overfi
 
 show-train-step: build torch ## A training step of the 18.80 M module: time and memory against PyTorch
 	PYTHONPATH=python $(TORCH) Benchmarks/show_train_step.py --bin $(BIN)
+
+# Store, checkpoints and logs of grounding modules; a second call goes on where the first was stopped.
+GROUNDING ?= $(HOME)/groundwell-training/grounding
+train-grounding: build ## Trains the grounding modules of the three splits and installs them (long)
+	$(PYTHON) Benchmarks/train_grounding.py --bin $(BIN) --out $(GROUNDING) --install
+
+show-protocol-1: build ## Masks of the shipped modules on held-out scenes, three splits, against two baselines
+	$(PYTHON) Benchmarks/show_protocol_1.py --bin $(BIN) --out $(GROUNDING)/protocol-1
+
+ABLATIONS ?= strategy size
+show-ablations: build ## Modules by missed masks and data-set size (ABLATIONS="timestep level loss seen-count")
+	@$(PYTHON) -c 'import matplotlib' 2>/dev/null \
+	  || $(PYTHON) -m pip install -q --disable-pip-version-check matplotlib
+	$(PYTHON) Benchmarks/show_ablations.py --bin $(BIN) --out $(GROUNDING)/ablations --only $(ABLATIONS)
 
 # PyTorch for the CPU, diffusers and transformers, in an environment of their own.
 TORCH := .venv-torch/bin/python
@@ -149,6 +163,13 @@ RUN_THREADS ?= 2
 show-stickers: build .venv-pretrain/bin/python ## Judges the shipped model, drawn by the Swift runtime, against its bounds
 	$(PRETRAIN) -m pretrain.evaluate $(MODEL) --bin $(BIN) --runtime $(BIN)/groundwell-generator \
 	  --threads $(RUN_THREADS) --out $(OUT)/evaluation
+
+SPLIT ?= stickers-1
+show-drawn: build .venv-pretrain/bin/python ## Grounding on drawn pictures, against the judges' network (SPLIT=stickers-1)
+	$(PRETRAIN) -m pretrain.labelled $(MODEL) --runtime $(BIN)/groundwell-generator --out $(OUT)/drawn-$(SPLIT) \
+	  --judges $(OUT)/evaluation/judges-256.pt --split Sources/Generator/Resources/splits/$(SPLIT).json
+	$(BIN)/groundwell-generator evaluate protocol-1 --split $(SPLIT) --model $(MODEL) \
+	  --folder $(OUT)/drawn-$(SPLIT)/pictures --out $(OUT)/drawn-$(SPLIT)
 
 show-samplers: build .venv-pretrain/bin/python ## Every sampler on the shipped weights against diffusers, pixel by pixel
 	$(PRETRAIN) Benchmarks/show_samplers.py --bin $(BIN) --model $(MODEL)

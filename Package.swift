@@ -55,7 +55,7 @@ let package = Package(
     .executableTarget(
       name: "Generator",
       dependencies: [
-        "Schema", "Wire", "Imaging", "COpenBLAS", "CKernels",
+        "Schema", "Wire", "Imaging", "Formats", "COpenBLAS", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       resources: [

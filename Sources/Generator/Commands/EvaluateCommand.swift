@@ -37,6 +37,15 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
   @Flag(help: "Measure modules alone, without baselines and floors.")
   var modulesOnly = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure pictures of this folder instead of scenes.",
+      discussion: """
+        PNG images and masks with an index of prompts, as for 'groundwell import': drawn pictures with \
+        a detector's masks, say. Those of one or two of the split's categories count.
+        """))
+  var folder: String?
+
   @Option(help: "Pictures of each of the five kinds.")
   var pictures = 250
 
@@ -79,10 +88,8 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
     let model = try DiffusionModel(
       directory: directory, workspace: Workspace(threadCount: threads))
     let modules = try self.modules(split, directory, model)
-    let scenes = ScenePictures(
-      library: try spriteOptions.library(), split: split,
-      side: model.unet.configuration.sampleSize * model.autoencoder.downsampling)
-    let measure = try ProtocolOne(scenes, picturesPerCell: pictures, seed: seed)
+    let measure = try measure(
+      split, side: model.unet.configuration.sampleSize * model.autoencoder.downsampling)
     let baselines =
       modulesOnly
       ? []
@@ -109,7 +116,8 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
     }
     progress.end()
     let table = ProtocolOne.table(scores)
-    print("\(split.name), \(pictures) pictures of each kind, seed \(seed)\n\n\(table)")
+    let source = folder ?? "\(pictures) pictures of each kind, seed \(seed)"
+    print("\(split.name), \(source)\n\n\(table)")
     guard let output else { return }
     try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
     try Data((table + "\n").utf8).write(to: URL(fileURLWithPath: "\(output)/protocol-1.md"))
@@ -128,6 +136,23 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
         measure.sheet(last, cell: cell, title: "\(split.name): \(cell.rawValue)"),
         to: "\(output)/sheet-\(name).png")
     }
+  }
+
+  /// The pictures that are asked for.
+  private func measure(_ split: Split, side: Int) throws -> ProtocolOne {
+    guard let folder else {
+      let scenes = ScenePictures(
+        library: try spriteOptions.library(), split: split, side: side)
+      return try ProtocolOne(scenes, picturesPerCell: pictures, seed: seed)
+    }
+    let labelled = try LabelledPictures(folder: folder, split: split, side: side)
+    if labelled.skipped > 0 {
+      FileHandle.standardError.write(
+        Data(
+          "\(folder): \(labelled.skipped) picture(s) without one or two of the split's categories\n"
+            .utf8))
+    }
+    return ProtocolOne(labelled)
   }
 
   /// The modules to measure: those asked for, else the one that comes with the model for the split.

@@ -48,6 +48,9 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Adam's step length.")
   var learningRate = TrainingOptions(split: "").learningRate
 
+  @Option(help: "The share of the steps, at the end, over which the step length falls to nothing.")
+  var decayShare = 0.4
+
   @Option(help: "Decides weights, order, noise and dropped masks.")
   var seed: UInt64 = 0
 
@@ -192,7 +195,7 @@ struct TrainCommand: ParsableCommand {
     (options.learningRate, options.seed) = (learningRate, seed)
     (options.template, options.validationInterval) = (template, checkpointEvery)
     options.keepsFeatures = featureCache != nil
-    options.pictures = pictures
+    (options.pictures, options.decayShare) = (pictures, decayShare)
     return options
   }
 

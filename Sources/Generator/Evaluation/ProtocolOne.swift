@@ -35,6 +35,11 @@ package struct ProtocolOne: Sendable {
     }
   }
 
+  /// Measures pictures of a folder.
+  package init(_ labelled: LabelledPictures) {
+    pictures = ProtocolCell.allCases.map { ($0, labelled.pictures[$0] ?? []) }
+  }
+
   /// The pictures of a kind.
   func examples(_ cell: ProtocolCell) -> [TrainingExample] {
     pictures.first { $0.cell == cell }?.examples ?? []
@@ -65,7 +70,8 @@ package struct ProtocolOne: Sendable {
       }
       return Score(
         method: method.name, cell: cell, queries: ratios.count, mean: Self.mean(ratios),
-        rightOne: cell.objectCount == 1 ? nil : Double(right) / Double(max(ratios.count, 1)),
+        rightOne: cell.objectCount == 1 || ratios.isEmpty
+          ? nil : Double(right) / Double(ratios.count),
         categories: byCategory.mapValues(Self.mean))
     }
   }
@@ -88,7 +94,9 @@ package struct ProtocolOne: Sendable {
       func score(_ cell: ProtocolCell) -> Score? {
         scores.first { $0.method == method && $0.cell == cell }
       }
-      let means = cells.map { percent(score($0)?.mean) }
+      let means = cells.map { cell in
+        percent(score(cell).flatMap { $0.queries > 0 ? $0.mean : nil })
+      }
       let right = [ProtocolCell.twoSeen, .twoUnseen].map { percent(score($0)?.rightOne) }
       lines.append(
         "| \(method) | " + means.joined(separator: " | ")

@@ -185,6 +185,8 @@ package final class Trainer {
       progress.options.loss, scale: 1 / Double(items.count))
     tape.backward(from: loss)
     let isFinite = losses.allSatisfy(\.isFinite)
+    optimizer.learningRate =
+      progress.options.learningRate * progress.options.rateFactor(step: progress.step)
     let norm =
       isFinite
       ? optimizer.step(clippedTo: progress.options.gradientLimit) : optimizer.gradientNorm

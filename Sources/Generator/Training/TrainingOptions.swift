@@ -39,6 +39,16 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
   /// Pictures of the stream that are trained on, over and over; all as they come when nil.
   package var pictures: Int?
 
+  /// The share of the steps, at the end, over which the step length falls to nothing; nil is none.
+  package var decayShare: Double?
+
+  /// The share of the full step length at a step.
+  package func rateFactor(step: Int) -> Float {
+    guard let decayShare, decayShare > 0 else { return 1 }
+    let left = Double(steps - step) / (Double(steps) * decayShare)
+    return Float(min(1, max(0, left)))
+  }
+
   /// The usual options.
   package init(split: String) { self.split = split }
 
@@ -51,6 +61,7 @@ package struct TrainingOptions: Codable, Sendable, Equatable {
       ("learning rate", Double(learningRate), 0...1),
       ("steps", Double(steps), 1...10_000_000),
       ("batch size", Double(batchSize), 1...64),
+      ("decay share", decayShare ?? 0, 0...1),
       ("gradient limit", gradientLimit, 1e-6...1e6),
       ("steps from one validation to the next", Double(validationInterval), 1...1_000_000),
       ("pictures of a validation", Double(validationCount), 1...10_000),

@@ -1,5 +1,7 @@
 import Foundation
+import Imaging
 import Schema
+import TestSupport
 import Testing
 
 @testable import Generator
@@ -39,6 +41,50 @@ import Testing
       }
       #expect(Set(pictures.flatMap { $0.masks.map(\.category) }).count >= 12)
     }
+  }
+
+  @Test("pictures of a folder are sorted by what they show; masks of one category count together")
+  func labelledFolder() throws {
+    let split = try Split.named("stickers-2", folder: Self.resources + "splits")
+    let (seen, unseen) = (split.seen[0].text, split.unseen.prefix(2).map(\.text))
+    let directory = try TemporaryDirectory()
+    var lines = ["image,mask,category,prompt"]
+    func add(_ name: String, _ categories: [String]) throws {
+      try PNG.write(
+        RGBImage(width: 8, height: 8, pixels: [UInt8](repeating: 90, count: 192)),
+        to: directory.file("\(name).png"))
+      for (index, category) in categories.enumerated() {
+        var values = [UInt8](repeating: 0, count: 64)
+        for pixel in 16 * index..<16 * index + 8 { values[pixel] = 1 }
+        try PNG.write(
+          BinaryMask(width: 8, height: 8, values: values),
+          to: directory.file("\(name)-\(index).png"))
+        lines.append("\(name).png,\(name)-\(index).png,\(category),a prompt of \(name)")
+      }
+    }
+    try add("one", [seen])
+    try add("twice", [unseen[0], unseen[0]])
+    try add("mixed", [unseen[1], seen])
+    try add("other", ["no such thing"])
+    try add("three", [seen] + unseen)
+    try Data(lines.joined(separator: "\n").utf8).write(
+      to: URL(fileURLWithPath: directory.file("prompts.csv")))
+    let labelled = try LabelledPictures(folder: directory.path, split: split, side: 16)
+    #expect(labelled.skipped == 2)
+    #expect(labelled.pictures[.oneSeen]?.map(\.prompt) == ["a prompt of one"])
+    #expect(labelled.pictures[.oneUnseen]?.first?.masks.map(\.mask.pixelCount) == [64])
+    #expect(labelled.pictures[.twoMixed]?.first?.image.width == 16)
+    #expect(labelled.pictures.count == 3)
+    let scores = try ProtocolOne(labelled).scores(PerfectForeground())
+    #expect(scores.map(\.queries) == [1, 1, 0, 2, 0])
+    let table = ProtocolOne.table(scores)
+    #expect(table.contains("| perfect foreground | 100.0 | 100.0 | – | 50.0 | – |"))
+    try Data("image,mask,category\n".utf8).write(
+      to: URL(fileURLWithPath: directory.file("prompts.csv")))
+    let error = #expect(throws: GeneratorError.self) {
+      _ = try LabelledPictures(folder: directory.path, split: split, side: 16)
+    }
+    #expect(error?.message.contains("no picture of one or two categories of the split") == true)
   }
 
   @Test("a perfect foreground is perfect on one object and half of two")

@@ -127,6 +127,27 @@ import Testing
     #expect(error?.message.contains("go on with --feature-cache") == true)
   }
 
+  @Test("the step length falls to nothing over the last part of a run")
+  func decays() throws {
+    var options = options(steps: 10)
+    #expect((0..<10).allSatisfy { options.rateFactor(step: $0) == 1 })
+    options.decayShare = 0.5
+    let factors = [0, 5, 6, 9, 10].map { options.rateFactor(step: $0) }
+    #expect(factors == [1, 1, 0.8, 0.2, 0])
+    // With the whole run decaying, the last step moves nothing that the first would not.
+    let source = try MemorySource(count: 8)
+    (options.decayShare, options.steps, options.validationInterval) = (1, 2, 100)
+    let falling = try trainer(source, options)
+    options.decayShare = nil
+    let constant = try trainer(source, options)
+    func weights(_ run: Trainer) throws -> [Float] {
+      _ = try run.step()
+      return run.module.parameters.flatMap(\.value.values)
+    }
+    #expect(try weights(falling) == weights(constant))
+    #expect(try weights(falling) != weights(constant))
+  }
+
   @Test("a run on the first pictures goes through them over and over")
   func trainsOnFew() throws {
     final class CountingSource: TrainingSource {
