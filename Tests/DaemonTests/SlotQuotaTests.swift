@@ -55,7 +55,8 @@ import Wire
     for k in 0..<2 {
       try table.begin(stream: 1, limit: 2)
       let place = table.add(try SharedMemory.create(capacityBytes: 1 << 16), stream: 1)
-      #expect(place.isNew && table.give(place.number, k: k))
+      let isGiven = table.give(place.number, k: k)
+      #expect(place.isNew && isGiven)
       table.end(stream: 1)
     }
     #expect(throws: DaemonError.self) { try table.begin(stream: 1, limit: 2) }
@@ -74,7 +75,8 @@ import Wire
     var numbers: [Int] = []
     for (k, size) in [1 << 16, 1 << 17, 1 << 17].enumerated() {
       let place = table.add(try SharedMemory.create(capacityBytes: size), stream: 1)
-      #expect(table.give(place.number, k: k))
+      let isGiven = table.give(place.number, k: k)
+      #expect(isGiven)
       numbers.append(place.number)
     }
     #expect(table.takeFree(stream: 1, bytes: 1) == nil)
@@ -88,7 +90,8 @@ import Wire
     #expect(table.totalBytes == 2 << 17)
     // A batch that was being written when its stream was closed has no slot any more.
     #expect(table.close(stream: 1) == 2 << 17)
-    #expect(!table.give(numbers[2], k: 9))
+    let isGiven = table.give(numbers[2], k: 9)
+    #expect(!isGiven)
     #expect(table.totalBytes == 0)
     #expect(SlotTable.capacityBytes(for: 1) == 1 << 16)
     #expect(SlotTable.capacityBytes(for: (1 << 16) + 1) == 2 << 16)
