@@ -93,12 +93,10 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
     let baselines =
       modulesOnly
       ? []
-      : attentionThreshold.flatMap { threshold in
-        [0, AttentionHeatMaps.standardPropagations].map { propagations in
-          AttentionMethod(
-            model, timesteps: Self.attentionTimesteps, threshold: threshold,
-            propagations: propagations)
-        }
+      : [0, AttentionHeatMaps.standardPropagations].flatMap { propagations in
+        let heat = AttentionHeat(
+          model, timesteps: Self.attentionTimesteps, propagations: propagations)
+        return attentionThreshold.map { AttentionMethod(heat, threshold: $0) }
       }
     let progress = ProgressLine(total: 1)
     let total = baselines.count + modules.count

@@ -68,27 +68,35 @@ package struct ModuleMethod: MaskMethod {
   }
 }
 
-/// Cross-attention of the picture's own prompt, over several timesteps: see ``AttentionHeatMaps``.
-package struct AttentionMethod: MaskMethod {
-  package let name: String
+/// Heat maps of the categories of pictures, each computed once for all thresholds.
+///
+/// Cross-attention of the picture's own prompt over several timesteps, see ``AttentionHeatMaps``.
+package final class AttentionHeat {
   private let model: DiffusionModel
   private let timesteps: [Int]
-  private let threshold: Float
-  private let propagations: Int
+  /// How often the map is propagated by the attention of pixels to pixels.
+  let propagations: Int
+  private var kept: [String: [[Float]]] = [:]
 
-  /// Measures a base model's attention, propagated by that of pixels to pixels if asked for.
-  package init(
-    _ model: DiffusionModel, timesteps: [Int], threshold: Float, propagations: Int = 0
-  ) {
+  /// Maps of a base model's attention, propagated by that of pixels to pixels if asked for.
+  package init(_ model: DiffusionModel, timesteps: [Int], propagations: Int = 0) {
     self.model = model
     self.timesteps = timesteps
-    self.threshold = threshold
     self.propagations = propagations
-    name =
-      (propagations > 0 ? "cross- times self-attention" : "DAAM") + ", threshold \(threshold)"
   }
 
-  package func masks(_ pictures: [TrainingExample]) throws(GeneratorError) -> [[UInt8]] {
+  /// The map of each mask's category, `height * width` values of 0 to 1, in order.
+  func maps(_ pictures: [TrainingExample]) throws(GeneratorError) -> [[Float]] {
+    let names = pictures.map { "\($0.triplet) \($0.prompt)" }
+    let missing = pictures.indices.filter { kept[names[$0]] == nil }
+    if !missing.isEmpty {
+      let found = try computed(missing.map { pictures[$0] })
+      for (place, maps) in zip(missing, found) { kept[names[place]] = maps }
+    }
+    return names.flatMap { kept[$0] ?? [] }
+  }
+
+  private func computed(_ pictures: [TrainingExample]) throws(GeneratorError) -> [[[Float]]] {
     let latents = try model.latents(pictures)
     let context = try model.embed(pictures.map(\.prompt)).embedding
     var maps = pictures.map { _ in
@@ -108,17 +116,34 @@ package struct AttentionMethod: MaskMethod {
         request: request)
       for row in maps.indices { maps[row].add(output.attention, row: row) }
     }
-    var found: [[UInt8]] = []
-    for (picture, map) in zip(pictures, maps) {
-      for (category, _) in picture.masks {
+    return try zip(pictures, maps).map { picture, map throws(GeneratorError) in
+      try picture.masks.map { category, _ throws(GeneratorError) in
         let tokens = try model.positions(of: category.text, in: picture.prompt).flatMap { $0 }
-        let heat = map.map(
+        return map.map(
           tokens: tokens, height: picture.image.height, width: picture.image.width,
           propagations: propagations)
-        found.append(heat.map { $0 > threshold ? 1 : 0 })
       }
     }
-    return found
+  }
+}
+
+/// Attention above a threshold.
+package struct AttentionMethod: MaskMethod {
+  package let name: String
+  private let heat: AttentionHeat
+  private let threshold: Float
+
+  /// Measures heat maps at a threshold.
+  package init(_ heat: AttentionHeat, threshold: Float) {
+    self.heat = heat
+    self.threshold = threshold
+    name =
+      (heat.propagations > 0 ? "cross- times self-attention" : "DAAM")
+      + ", threshold \(threshold)"
+  }
+
+  package func masks(_ pictures: [TrainingExample]) throws(GeneratorError) -> [[UInt8]] {
+    try heat.maps(pictures).map { map in map.map { $0 > threshold ? 1 : 0 } }
   }
 }
 
