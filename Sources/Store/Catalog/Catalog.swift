@@ -135,12 +135,14 @@ struct Catalog: Sendable {
           """))
   }
 
-  /// Moves what the log holds into the file, so that the log can begin again.
-  func checkpoint() throws(StoreError) {
+  /// Moves what the log holds into the file, so that the log can begin again; answers how many
+  /// pages the log had.
+  func checkpoint() throws(StoreError) -> Int {
     try failpoints.reach(.checkpointBefore)
-    try onDatabase("checkpointing") {
-      try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.passive) }
+    let pages = try onDatabase("checkpointing") {
+      try queue.writeWithoutTransaction { db in try db.checkpoint(.passive).walFrameCount }
     }
     try failpoints.reach(.checkpointAfter)
+    return pages
   }
 }
