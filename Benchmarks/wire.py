@@ -25,10 +25,14 @@ class Wire:
 
     def call(self, method: str, **params: Any) -> tuple[Any, bytes]:
         """The result and the body of a request."""
+        return self.call_with(method, b"", **params)
+
+    def call_with(self, method: str, sent: bytes, **params: Any) -> tuple[Any, bytes]:
+        """The result and the body of a request that has a body itself."""
         self.number += 1
         request = {"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}
         text = json.dumps(request).encode()
-        self.socket.sendall(HEAD.pack(b"GWF1", 1, 0, 0, 0, len(text), 0) + text)
+        self.socket.sendall(HEAD.pack(b"GWF1", 1, 0, 0, 0, len(text), len(sent)) + text + sent)
         while True:
             size, length = HEAD.unpack(self._read(16))[5:]
             answer, body = json.loads(self._read(size)), self._read(length)

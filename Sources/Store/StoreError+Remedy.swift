@@ -8,6 +8,7 @@ enum Remedy {
   case raiseFileLimit
   case freeMemory
   case allowAccess
+  case restore
   case none
 
   /// What helps against a system call's error.
@@ -29,6 +30,8 @@ enum Remedy {
     case .SQLITE_IOERR: self = .checkDisk
     case .SQLITE_CANTOPEN: self = .raiseFileLimit
     case .SQLITE_NOMEM: self = .freeMemory
+    // SQLite calls what it could not read damaged.
+    case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .restore
     case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH: self = .allowAccess
     default: self = .none
     }
@@ -42,7 +45,12 @@ enum Remedy {
     case .raiseFileLimit:
       "; look at the permissions of the store, and raise the limit of open files (LimitNOFILE)"
     case .freeMemory: "; free memory, or raise the limit of this process, then try again"
-    case .allowAccess: "; look at the permissions of the store and how its disk is mounted"
+    case .allowAccess:
+      "; look at the permissions of the store, at how its disk is mounted, and at the limit of open "
+        + "files (LimitNOFILE)"
+    case .restore:
+      "; look at the system's log, whether the disk could be read, else restore the file from a "
+        + "backup"
     case .none: ""
     }
   }

@@ -81,7 +81,8 @@ public struct StoreError: Error, Sendable {
     case .SQLITE_CORRUPT, .SQLITE_NOTADB:
       return StoreError(
         .catalogDamaged,
-        "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")",
+        "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")"
+          + Remedy(database: error.resultCode).text,
         cause: error)
     default:
       return StoreError(

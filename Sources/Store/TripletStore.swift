@@ -36,7 +36,6 @@ public actor TripletStore {
   private var writer: PackWriter
   var pending: [PendingWrite] = []
   private var isFlushScheduled = false
-  private var checkpoints = CheckpointRhythm()
   /// Set when the disk refused a sync: what it holds is unknown until the store is opened again.
   var failure: StoreError?
 
@@ -161,7 +160,17 @@ public actor TripletStore {
     factsCache.remove(commit.removed)
     if let change = commit.change { onChange(change) }
     for (write, error) in zip(writes, finished) { write.finish(error) }
-    if failure == nil { checkpoints.moveWhenDue(catalog) }
+    moveLog()
+  }
+
+  /// Keeps the catalog's log short, once those who waited for the commit have been told.
+  private func moveLog() {
+    guard failure == nil else { return }
+    do throws(StoreError) {
+      try catalog.checkpointWhenDue()
+    } catch {
+      // Nothing is lost: the log keeps everything, and the next commit tries again.
+    }
   }
 
   /// Finishes what is pending and refuses everything later; the store may then be opened again.
