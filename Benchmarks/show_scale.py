@@ -33,7 +33,7 @@ WRITERS = 2
 OPEN_SECONDS = 3.0
 MEMORY_BYTES = 400_000_000
 RATIO = 1.5
-ROUND_TRIPS = 2000
+ROUND_TRIPS, WARM_UP = 2000, 50
 #: Bytes that a store of this size takes, about.
 BYTES_EACH = 2000
 
@@ -47,7 +47,7 @@ def build(daemon: Daemon, count: int) -> None:
         importer = Importer(daemon.socket, "show-scale", SIDE, seed=number)
         for first in range(number * ITEMS, count, WRITERS * ITEMS):
             importer.send(first, CATEGORIES)
-            if first and first % (count // 10 // ITEMS * ITEMS or 1) == 0:
+            if number == 0 and count > SMALL and first % (count // 20 // ITEMS * ITEMS or 1) == 0:
                 print(f"{first} of {count} after {time.monotonic() - began:.0f} s", flush=True)
         importer.close()
 
@@ -69,13 +69,12 @@ def opening(daemon: Daemon, is_killed: bool = False) -> float:
 def measure(wires: dict[int, Wire]) -> dict[tuple[int, str], float]:
     """Medians of the round trips in seconds, by store and method, taken in turn."""
     times: dict[tuple[int, str], list[float]] = {}
-    for turn in range(ROUND_TRIPS + 50):
+    for turn in range(ROUND_TRIPS + WARM_UP):
         for size, wire in wires.items():
             for method in ("ping", "counts"):
-                began = time.perf_counter()
-                wire.call(method)
-                if turn >= 50:
-                    times.setdefault((size, method), []).append(time.perf_counter() - began)
+                seconds = wire.round_trip(method)
+                if turn >= WARM_UP:
+                    times.setdefault((size, method), []).append(seconds)
     return {what: statistics.median(found) for what, found in times.items()}
 
 
