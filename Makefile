@@ -13,7 +13,8 @@ ROUNDS ?= 200
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
   fuzz-codec show-clients show-soak sanitize show-draw show-forks examples show-limit show-fairness \
-  show-gradients show-train-step show-fuzz train-grounding show-protocol-1 show-ablations show-drawn
+  show-gradients show-train-step show-fuzz train-grounding show-protocol-1 show-ablations show-drawn \
+  show-power show-errors show-failpoints show-flips show-scale show-ingest
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -52,6 +53,27 @@ bench: build show-scenes ## Runs the benchmarks
 
 show-crash: build ## Random kill -9 of daemon and workers: nothing lost (ROUNDS=200)
 	$(PYTHON) Benchmarks/show_crash.py --bin $(BIN) --rounds $(ROUNDS)
+
+POWER_CASES ?= 500
+show-power: build ## 500 simulated power losses with torn and dropped writes: nothing lost (POWER_CASES)
+	$(PYTHON) Benchmarks/show_power.py --bin $(BIN) --cases $(POWER_CASES)
+
+show-failpoints: build ## Killed at every failpoint and opened again; every call of a commit refused once
+	$(PYTHON) Benchmarks/show_failpoints.py --bin $(BIN)
+	$(PYTHON) Benchmarks/show_errors.py --bin $(BIN)
+
+show-errors: build ## ENOSPC, EIO, EMFILE, ENOMEM at each call of a commit and of an open: nothing lost
+	$(PYTHON) Benchmarks/show_errors.py --bin $(BIN)
+
+show-flips: build ## 1,000 random bit flips in packs and catalog: harmless or reported, none served
+	$(PYTHON) Benchmarks/show_flips.py --bin $(BIN)
+
+SCALE_COUNT ?= 1000000
+show-scale: build ## 1,000,000 triplets: opens in 3 s, 400 MB, counts as quick as with 1,000 (SCALE_COUNT)
+	$(PYTHON) Benchmarks/show_scale.py --bin $(BIN) --count $(SCALE_COUNT)
+
+show-ingest: build ## Durable triplets per second against append and fdatasync of the same bytes
+	$(PYTHON) Benchmarks/show_ingest.py --bin $(BIN)
 
 show-scenes: build ## Scenes per second per core at 64 and 512; masks exact
 	Benchmarks/show-scenes.sh $(BIN)

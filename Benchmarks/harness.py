@@ -51,19 +51,22 @@ class Daemon:
     def __init__(self, binaries: Path, workers: int, options: Sequence[str] = ()) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="groundwell-"))
         self.socket = str(self.folder / "sock")
+        self.store = self.folder / "store"
+        #: The daemon's environment; that of this program unless set.
+        self.environment: Optional[dict[str, str]] = None
         self.log = self.folder / "daemon.log"
         self.process: Optional[subprocess.Popen[bytes]] = None
         self._binaries = binaries
         self._workers = workers
         self._options = list(options)
 
-    def start(self) -> Client:
-        """Starts the daemon and returns a client once it answers."""
-        program = [str(self._binaries / "groundwelld"), "--store", str(self.folder / "store")]
+    def start(self, is_quiet: bool = False) -> Client:
+        """Starts the daemon and returns a client once it answers; quietly, where it may not."""
+        program = [str(self._binaries / "groundwelld"), "--store", str(self.store)]
         program += ["--socket", self.socket, "--workers", str(self._workers), *self._options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                program, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment
             )
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -71,7 +74,8 @@ class Daemon:
                 return groundwell.connect(self.socket, timeout=60)
             except GroundwellError as error:
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.show_log()
+                    if not is_quiet:
+                        self.show_log()
                     raise RuntimeError(
                         f"groundwelld did not start (exit status {self.process.returncode}): "
                         f"{error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 from typing import Any
 
 HEAD = struct.Struct("<4sBBBBII")
@@ -25,10 +26,14 @@ class Wire:
 
     def call(self, method: str, **params: Any) -> tuple[Any, bytes]:
         """The result and the body of a request."""
+        return self.call_with(method, b"", **params)
+
+    def call_with(self, method: str, sent: bytes, **params: Any) -> tuple[Any, bytes]:
+        """The result and the body of a request that has a body itself."""
         self.number += 1
         request = {"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}
         text = json.dumps(request).encode()
-        self.socket.sendall(HEAD.pack(b"GWF1", 1, 0, 0, 0, len(text), 0) + text)
+        self.socket.sendall(HEAD.pack(b"GWF1", 1, 0, 0, 0, len(text), len(sent)) + text + sent)
         while True:
             size, length = HEAD.unpack(self._read(16))[5:]
             answer, body = json.loads(self._read(size)), self._read(length)
@@ -36,6 +41,21 @@ class Wire:
                 if "error" in answer:
                     raise Refused(f"{method}: {answer['error']['message']}")
                 return answer["result"], body
+
+    def round_trip(self, method: str) -> float:
+        """Seconds from a request without parameters to the last byte of its answer, unread."""
+        self.number += 1
+        request = {"jsonrpc": "2.0", "id": self.number, "method": method, "params": {}}
+        text = json.dumps(request).encode()
+        frame = HEAD.pack(b"GWF1", 1, 0, 0, 0, len(text), 0) + text
+        began = time.perf_counter()
+        self.socket.sendall(frame)
+        size, length = HEAD.unpack(self._read(16))[5:]
+        answer = self._read(size + length)
+        seconds = time.perf_counter() - began
+        if b'"error":' in answer[:200] or json.loads(answer[:size])["id"] != self.number:
+            raise Refused(f"{method}: {answer[:200]!r}")
+        return seconds
 
     def close(self) -> None:
         """Ends the connection."""

@@ -122,6 +122,7 @@ static uint32_t write_band(workspace *w, long rows, long width, int effort, uint
   int best = 0, shortest = 0, way = 0;
   for (int i = 0; i < GC_WAYS; i++) {
     if (ways[i] & GC_PHASES && gc_groups(rows) % 2 != 0) continue;
+    if (effort < 0 && ways[i] != (GC_VERTICAL | GC_HORIZONTAL)) continue;
     uint8_t *planes = w->planes[1 - best];
     make_planes(w, rows, width, ways[i], planes);
     int size = LZ4_compress_default((const char *)planes, w->compressed, length, bound);
@@ -131,8 +132,9 @@ static uint32_t write_band(workspace *w, long rows, long width, int effort, uint
     way = ways[i];
   }
   const char *planes = (const char *)w->planes[best];
-  int size = effort ? LZ4_compress_HC(planes, w->compressed, length, bound, effort)
-                    : LZ4_compress_default(planes, w->compressed, length, bound);
+  int size = shortest;  // With one way tried, what it gave lies there already.
+  if (effort > 0) size = LZ4_compress_HC(planes, w->compressed, length, bound, effort);
+  if (effort == 0) size = LZ4_compress_default(planes, w->compressed, length, bound);
   if (size <= 0 || size >= length) {
     memcpy(out, planes, (size_t)length);
     return (uint32_t)(way | GC_STORED | length);

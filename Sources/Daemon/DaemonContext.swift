@@ -16,7 +16,9 @@ struct DaemonContext: Sendable {
   /// What following streams share between their ranks.
   let follows = FollowTable()
   /// Runs what takes long: encoding, and reading without a batch.
-  let pool = WorkPool()
+  let pool: WorkPool
+  /// What waits to be encoded there.
+  let encodingLoad: EncodingLoad
   /// Writes the items of batches.
   let decoders: DecodePool
   /// What the slots of all connections take.
@@ -31,6 +33,25 @@ struct DaemonContext: Sendable {
   let manager: ServiceManager
   /// The log.
   let logger: Logger
+
+  init(
+    store: TripletStore, live: LiveSettings, signal: ChangeSignal, decoders: DecodePool,
+    slotLedger: SlotLedger, figures: DaemonFigures, counters: ServingCounters,
+    metricsName: String?, manager: ServiceManager, logger: Logger
+  ) {
+    pool = WorkPool()
+    encodingLoad = EncodingLoad(threadCount: pool.width)
+    self.store = store
+    self.live = live
+    self.signal = signal
+    self.decoders = decoders
+    self.slotLedger = slotLedger
+    self.figures = figures
+    self.counters = counters
+    self.metricsName = metricsName
+    self.manager = manager
+    self.logger = logger
+  }
 
   /// The settings as they are now.
   var settings: DaemonSettings { live.current }

@@ -9,6 +9,9 @@ final class WorkPool: TaskExecutor {
   private let queues: [DispatchQueue]
   private let next = Atomic<Int>(0)
 
+  /// How many jobs run at a time.
+  var width: Int { queues.count }
+
   init(width: Int = max(1, ProcessInfo.processInfo.activeProcessorCount - 1)) {
     queues = (0..<width).map { DispatchQueue(label: "work-\($0)") }
   }

@@ -1,5 +1,13 @@
 public import Schema
 
+/// How much time goes into making an image small; what comes out is read alike.
+public enum EncodingCare: Sendable {
+  /// All ways are tried, and the best one is compressed slowly.
+  case careful
+  /// One way, compressed fast: several times as quick, and a tenth to a fifth longer.
+  case quick
+}
+
 /// A triplet that is checked and encoded, ready to be written.
 ///
 /// Made on the caller's thread, so that the store's queue only writes.
@@ -15,7 +23,7 @@ public struct EncodedTriplet: Sendable {
   ///
   /// - Throws: ``StoreError/Code/invalidArgument`` when a rule of ``Schema/Triplet/validate(_:)``
   ///   is broken.
-  public init(_ triplet: Triplet) throws(StoreError) {
+  public init(_ triplet: Triplet, _ care: EncodingCare = .careful) throws(StoreError) {
     do throws(SchemaError) {
       try triplet.validate()
     } catch {
@@ -30,7 +38,8 @@ public struct EncodedTriplet: Sendable {
       info.pixelCount = entry.mask.pixelCount
       return info
     }
-    blobs = [BlobCodec.encode(triplet.image)] + triplet.masks.map { BlobCodec.encode($0.mask) }
+    blobs =
+      [BlobCodec.encode(triplet.image, care)] + triplet.masks.map { BlobCodec.encode($0.mask) }
   }
 
   /// The records to append for this triplet under the identity `id`.

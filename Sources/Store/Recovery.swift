@@ -43,6 +43,7 @@ struct Recovery {
       let end = try endOfAcknowledged(pack)
       last = PackFacts(number: pack.number, committedBytes: end, isSealed: pack.isSealed)
     }
+    try failpoints.reach(.recoveryInside)
     try returnLeases()
     try failpoints.reach(.recoveryAfter)
     let owner = catalog

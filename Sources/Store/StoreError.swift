@@ -55,7 +55,8 @@ public struct StoreError: Error, Sendable {
   static func system(_ call: String, _ path: String, errno number: Int32) -> StoreError {
     // Safe: the text is copied before another call can change it.
     let reason = unsafe String(cString: strerror(number))
-    return StoreError(.unwritable, "\(path): \(call) failed: \(reason) (\(number))")
+    let remedy = Remedy(errno: number).text
+    return StoreError(.unwritable, "\(path): \(call) failed: \(reason) (\(number))\(remedy)")
   }
 
   /// What an error of the database means for a caller.
@@ -80,11 +81,14 @@ public struct StoreError: Error, Sendable {
     case .SQLITE_CORRUPT, .SQLITE_NOTADB:
       return StoreError(
         .catalogDamaged,
-        "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")",
+        "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")"
+          + Remedy(database: error.resultCode).text,
         cause: error)
     default:
       return StoreError(
-        .unwritable, "catalog.sqlite: \(doing) failed: \(error.message ?? "no reason given")",
+        .unwritable,
+        "catalog.sqlite: \(doing) failed: \(error.message ?? "no reason given")"
+          + Remedy(database: error.resultCode).text,
         cause: error)
     }
   }

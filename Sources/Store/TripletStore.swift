@@ -52,7 +52,7 @@ public actor TripletStore {
     clock: @escaping @Sendable () -> Int64 = TripletStore.systemClock,
     onChange: @escaping @Sendable (StoreChange) -> Void = { _ in }
   ) throws(StoreError) {
-    try Self.createFolder(path + "/packs")
+    try Self.createFolders(path)
     lock = try StoreLock(path)
     executor = SerialQueueExecutor(label: "store")
     let failpoints = options.failpoints
@@ -75,13 +75,26 @@ public actor TripletStore {
     Int64(Date().timeIntervalSince1970 * 1_000_000)
   }
 
-  private static func createFolder(_ path: String) throws(StoreError) {
+  /// Makes the folders of a store with those above that are missing, and makes the names of a new
+  /// store's folders durable: nothing is better kept than the way to it.
+  private static func createFolders(_ path: String) throws(StoreError) {
+    var made = try PosixFile.length(ofFileAt: path + "/" + Catalog.fileName) == nil ? [path] : []
+    var above = path
+    while !above.isEmpty, try PosixFile.length(ofFileAt: above) == nil {
+      if above != path { made.append(above) }
+      above = (above as NSString).deletingLastPathComponent
+    }
     do {
       try FileManager.default.createDirectory(
-        atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        atPath: path + "/packs", withIntermediateDirectories: true,
+        attributes: [.posixPermissions: 0o700])
     } catch {
       throw StoreError(
         .unwritable, "\(path) cannot be created: \(error.localizedDescription)", cause: error)
+    }
+    for folder in made {
+      let parent = (folder as NSString).deletingLastPathComponent
+      try PosixFile.syncDirectory(parent.isEmpty ? "." : parent)
     }
   }
 
@@ -143,10 +156,21 @@ public actor TripletStore {
     var commit = GroupCommit(
       catalog: catalog, index: index, now: clock(), failpoints: options.failpoints)
     let finished = commit.run(writes, &writer)
-    failure = commit.fatal
+    failure = commit.fatal.map(StoreError.stopped(by:))
     factsCache.remove(commit.removed)
     if let change = commit.change { onChange(change) }
     for (write, error) in zip(writes, finished) { write.finish(error) }
+    moveLog()
+  }
+
+  /// Keeps the catalog's log short, once those who waited for the commit have been told.
+  private func moveLog() {
+    guard failure == nil else { return }
+    do throws(StoreError) {
+      try catalog.checkpointWhenDue()
+    } catch {
+      // Nothing is lost: the log keeps everything, and the next commit tries again.
+    }
   }
 
   /// Finishes what is pending and refuses everything later; the store may then be opened again.

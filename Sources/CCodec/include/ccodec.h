@@ -29,7 +29,8 @@ long gc_band_count(long width, long height);
 // The most bytes that `gc_encode_image` writes.
 long gc_encode_bound(long width, long height);
 // Encodes rgb [height, width, 3]; returns the bytes written, or 0 when there is no memory.
-// `effort` is the level of LZ4's slow compressor, 3 to 12, or 0 for its fast one.
+// `effort` is the level of LZ4's slow compressor, 3 to 12, or 0 for its fast one;
+// -1 for the fast one behind a single way of differences, without a look at the others.
 long gc_encode_image(const uint8_t *rgb, long width, long height, int effort, uint8_t *payload);
 // Decodes bands [first, last) into `out`, the whole image: [height, width, 3], or [3, height, width]
 // when `planar` is not 0. Other bands of `out` stay untouched; refused payloads leave it undefined.

@@ -11,8 +11,10 @@ extension Session {
       params.items.count, 1...context.settings.limits.maximumImportItems, "the number of items")
     try hasLength(params.source, "source")
     try areNames(params.items.map(\.item))
+    let load = context.encodingLoad
+    load.begin()
     let items = try await withTaskExecutorPreference(context.pool) {
-      try await Self.encoded(params, body)
+      try await Self.encoded(params, body, load)
     }
     return TripletImport.Result(
       outcomes: try await context.store.importItems(items, source: params.source))
@@ -44,8 +46,9 @@ extension Session {
   }
 
   private nonisolated static func encoded(
-    _ params: TripletImport.Params, _ body: [UInt8]
+    _ params: TripletImport.Params, _ body: [UInt8], _ load: EncodingLoad
   ) async throws -> [(name: String, triplet: EncodedTriplet)] {
+    defer { load.end() }
     let now = TripletStore.systemClock()
     let pixels = try TripletBody.decode(body, count: params.items.count)
     var items: [(name: String, triplet: EncodedTriplet)] = []
@@ -62,7 +65,7 @@ extension Session {
         provenance: Provenance(
           engine: TripletImport.engine, seed: 0, worker: params.source, createdMicroseconds: now))
       do throws(StoreError) {
-        items.append((item.item, try EncodedTriplet(triplet)))
+        items.append((item.item, try EncodedTriplet(triplet, load.care)))
       } catch {
         throw StoreError(error.code, "\(name): \(error.message)", cause: error)
       }

@@ -94,8 +94,10 @@ extension Session {
   }
 
   func submit(_ params: WorkSubmit.Params, _ body: [UInt8]) async throws -> WorkSubmit.Result {
+    let load = context.encodingLoad
+    load.begin()
     let triplet = try await withTaskExecutorPreference(context.pool) {
-      try await Self.encoded(params, body)
+      try await Self.encoded(params, body, load)
     }
     let counters = context.counters
     counters.commitsInHand.wrappingAdd(1, ordering: .relaxed)
@@ -107,8 +109,9 @@ extension Session {
   }
 
   private nonisolated static func encoded(
-    _ params: WorkSubmit.Params, _ body: [UInt8]
+    _ params: WorkSubmit.Params, _ body: [UInt8], _ load: EncodingLoad
   ) async throws -> EncodedTriplet {
+    defer { load.end() }
     let (image, masks) = try TripletBody.decode(body)
     guard masks.count == params.masks.count else {
       throw DaemonError(
@@ -117,7 +120,7 @@ extension Session {
     return try EncodedTriplet(
       Triplet(
         image: image, masks: Array(zip(params.masks, masks)).map { (info: $0.0, mask: $0.1) },
-        prompt: params.prompt, provenance: params.provenance))
+        prompt: params.prompt, provenance: params.provenance), load.care)
   }
 
   func fail(_ params: WorkFail.Params) async throws -> WorkFail.Result {

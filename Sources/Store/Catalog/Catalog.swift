@@ -17,6 +17,8 @@ struct Catalog: Sendable {
 
   /// The name of the file in the folder of a store.
   static let fileName = "catalog.sqlite"
+  /// Bytes behind which the log is moved into the file; the next commit cuts it to this length.
+  static let logBytes = 16 << 20
 
   /// Opens the catalog at `path`, creating or migrating it.
   ///
@@ -44,7 +46,11 @@ struct Catalog: Sendable {
     let queue = queue
     try onDatabase("choosing the journal") {
       try queue.writeWithoutTransaction { db in
-        try db.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0")
+        try db.execute(
+          sql: """
+            PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;
+            PRAGMA journal_size_limit = \(Self.logBytes)
+            """)
       }
     }
     try onDatabase("migrating") {
@@ -135,8 +141,9 @@ struct Catalog: Sendable {
           """))
   }
 
-  /// Moves what the log holds into the file, so that the log can begin again.
-  func checkpoint() throws(StoreError) {
+  /// Moves what the log holds into the file when the log is long, so that it begins again.
+  func checkpointWhenDue() throws(StoreError) {
+    guard try PosixFile.length(ofFileAt: queue.path + "-wal") ?? 0 > Self.logBytes else { return }
     try failpoints.reach(.checkpointBefore)
     try onDatabase("checkpointing") {
       try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.passive) }

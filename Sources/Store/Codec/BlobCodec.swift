@@ -18,7 +18,8 @@ enum BlobCodec {
   static let effort: Int32 = 4
 
   /// Encodes an image, as it is where that is shorter.
-  static func encode(_ image: RGBImage) -> EncodedBlob {
+  static func encode(_ image: RGBImage, _ care: EncodingCare = .careful) -> EncodedBlob {
+    let effort = care == .careful ? Self.effort : -1
     let (width, height) = (image.width, image.height)
     var packed: [UInt8] = []
     if width <= GC_MAXIMUM_WIDTH {

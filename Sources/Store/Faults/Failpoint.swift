@@ -8,6 +8,7 @@ package enum Failpoint: String, CaseIterable, Sendable {
   case packCreateBefore = "pack.create.before"
   case packCreateInside = "pack.create.inside"
   case packCreateAfter = "pack.create.after"
+  case packRegisterAfter = "pack.register.after"
   case appendBefore = "append.before"
   case appendInside = "append.inside"
   case appendAfter = "append.after"
@@ -19,5 +20,6 @@ package enum Failpoint: String, CaseIterable, Sendable {
   case checkpointBefore = "checkpoint.before"
   case checkpointAfter = "checkpoint.after"
   case recoveryBefore = "recovery.before"
+  case recoveryInside = "recovery.inside"
   case recoveryAfter = "recovery.after"
 }

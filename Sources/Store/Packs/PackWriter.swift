@@ -106,6 +106,7 @@ struct PackWriter {
     endBytes = PackLayout.fileHeaderBytes
     committedBytes = endBytes
     file = created
+    try failpoints.reach(.packRegisterAfter)
     return created
   }
 }

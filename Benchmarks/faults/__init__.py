@@ -1,0 +1,1 @@
+"""What the programs that break disks and processes share."""
