@@ -13,7 +13,7 @@ ROUNDS ?= 200
   uninstall clean golden fixtures fuzz parity torch pretrain pretrain-small show-crash show-scenes show-balance \
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
   fuzz-codec show-clients show-soak sanitize show-draw show-forks examples show-limit show-fairness \
-  show-gradients show-train-step show-fuzz train-grounding show-protocol-1 show-ablations show-drawn \
+  show-gradients show-train-step show-fuzz train-grounding show-protocol-1 show-ablations show-drawn show-tokens \
   show-power show-errors show-failpoints show-flips show-scale show-ingest
 
 help: ## Lists the targets
@@ -101,6 +101,9 @@ train-grounding: build ## Trains the grounding modules of the three splits and i
 
 show-protocol-1: build ## Masks of the shipped modules on held-out scenes, three splits, against two baselines
 	$(PYTHON) Benchmarks/show_protocol_1.py --bin $(BIN) --out $(GROUNDING)/protocol-1
+
+show-tokens: build ## What a token tuned on one picture gains for the unseen categories found worst
+	$(PYTHON) Benchmarks/show_tokens.py --bin $(BIN) --out $(GROUNDING)/tokens --store $(GROUNDING)/store
 
 ABLATIONS ?= strategy size
 show-ablations: build ## Modules by missed masks and data-set size (ABLATIONS="timestep level loss seen-count")

@@ -48,8 +48,11 @@ def binary_folder(given: Optional[str]) -> Path:
 class Daemon:
     """A daemon of our own: its store, its socket, its process and its log."""
 
-    def __init__(self, binaries: Path, workers: int, options: Sequence[str] = ()) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="groundwell-"))
+    def __init__(
+        self, binaries: Path, workers: int, options: Sequence[str] = (), folder: Optional[Path] = None
+    ) -> None:
+        """In ``folder``, which stays when it is given and not removed, else in a temporary one."""
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="groundwell-"))
         self.socket = str(self.folder / "sock")
         self.store = self.folder / "store"
         #: The daemon's environment; that of this program unless set.

@@ -34,7 +34,7 @@ MINIMUM_GAIN = 0.0
 
 def runs_of(name: str, steps: int) -> dict[str, Run]:
     """The trainings of an ablation by the value that they stand for."""
-    common = ("--steps", str(steps), "--seed", "1")
+    common = ("--steps", str(steps), "--seed", "1") + (() if name == "loss" else ("--loss", "bce+dice"))
 
     def run(value: str, *options: str) -> Run:
         return Run(f"{name}-{value}".replace(" ", "-"), SPLIT, (*common, *options))

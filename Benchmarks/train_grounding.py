@@ -31,7 +31,8 @@ def main() -> int:
     arguments = parser.parse_args()
     binaries, model = binary_folder(arguments.bin), arguments.model.resolve()
     runs = [
-        Run(split, split, ("--steps", str(arguments.steps), "--seed", "1")) for split in SPLITS
+        Run(split, split, ("--steps", str(arguments.steps), "--seed", "1", "--loss", "bce+dice"))
+        for split in SPLITS
     ]
     with PictureStore(binaries, arguments.out / "store", model, arguments.each) as store:
         modules = train_all(store, model, arguments.out, runs, arguments.parallel)

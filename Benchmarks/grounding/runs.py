@@ -32,13 +32,10 @@ class PictureStore:
 
     def __init__(self, binaries: Path, folder: Path, model: Path, each: int, size: int = 64) -> None:
         self.binaries = binaries
-        self._daemon = Daemon(binaries, workers=1)
-        # A folder that stays, so that a second run finds its pictures.
-        self._daemon.remove()
         folder.mkdir(parents=True, exist_ok=True)
-        self._daemon.folder = folder.resolve()
-        self._daemon.log = self._daemon.folder / "daemon.log"
-        self.socket = self._daemon.socket = str(self._daemon.folder / "sock")
+        # It stays, so that a second run finds its pictures.
+        self._daemon = Daemon(binaries, workers=1, folder=folder.resolve())
+        self.socket = self._daemon.socket
         self._categories = (model / "categories.txt").read_text("utf-8").split("\n")[:-1]
         self._each, self._size = each, size
 
