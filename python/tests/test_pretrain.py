@@ -106,6 +106,8 @@ def test_both_shipped_configurations_are_read():
         ("pool_scenes = 64", "pool_scenes = 65", "a multiple of data.stream_batch"),
         ("[false, true, true]", "[false, false, true]", "two levels need it"),
         ("until_step = 24", "until_step = 23", "the last ends before the steps do"),
+        ("[model]", "[data.weights]\ncat = 0\n[model]", "data.weights: positive numbers"),
+        ("[model]", '[data.weights]\ncat = "x"\n[model]', "data: weights.cat: expected float"),
     ],
 )
 def test_a_wrong_configuration_is_refused_by_name(tmp_path, before, after, message):
