@@ -8,6 +8,10 @@ import Wire
 struct DaemonSettings: Sendable, Equatable {
   /// The folder of the store.
   var storePath: String
+  /// Percent of a pack that must be dead for the daemon to empty it by itself; 0 for never.
+  var compactionDeadPercent = 30
+  /// Seconds that a snapshot stays whole behind a stream that ended without being closed.
+  var snapshotLingerSeconds = 600
   /// The socket to listen on.
   var socketPath: String
   /// Worker processes that the daemon spawns when there is work; 0 for none.

@@ -30,6 +30,12 @@ struct Housekeeper: Service {
     } catch {
       context.logger.error("old leases stay", metadata: ["error": "\(error)"])
     }
+    do {
+      try await context.store.keepSnapshots()
+    } catch {
+      context.logger.error(
+        "held snapshots are not written down", metadata: ["error": "\(error)"])
+    }
     context.signal.notify()
     let stalled = await server.closeStalled()
     context.counters.stalledConnections.wrappingAdd(stalled, ordering: .relaxed)

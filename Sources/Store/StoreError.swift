@@ -32,6 +32,8 @@ public struct StoreError: Error, Sendable {
     case snapshotGone
     /// Compaction has moved the bytes since they were looked up; look them up again.
     case moved
+    /// Another task that goes through the whole store is under way.
+    case busy
   }
 
   /// The kind of failure.

@@ -1,7 +1,13 @@
+import Schema
+
 /// How a store is opened.
 public struct StoreOptions: Sendable {
   /// What happens at the points where a test may interfere.
   public var failpoints: Failpoints
+  /// Seconds that a snapshot stays whole behind a stream that ended without saying that it is done.
+  public var snapshotLingerSeconds = 600
+  /// Bytes after which a pack is full.
+  package var sealBytes = PackLayout.sealBytes
 
   /// The standard options.
   public init(failpoints: Failpoints = .none) { self.failpoints = failpoints }

@@ -13,6 +13,7 @@ from . import safetensors
 from .calls import ProgressCallback, reporting
 from .errors import ConnectionLost, GroundwellError
 from .importing import ImportCalls
+from .keeping import KeepingCalls
 from .options import given, listed
 from .streaming import StreamCalls
 from .values import (
@@ -88,7 +89,7 @@ def connect(
     return client
 
 
-class Client(StreamCalls, WorkCalls, ImportCalls):
+class Client(StreamCalls, WorkCalls, ImportCalls, KeepingCalls):
     """A daemon, as a program sees it.
 
     Threads may share a client. After a fork the child gets a connection of its own at its first

@@ -184,6 +184,40 @@ class Triplet:
 
 
 @dataclass(frozen=True)
+class Deletion:
+    """What became of a request to delete triplets."""
+
+    #: How many it deleted.
+    deleted: int
+    #: Those that the store does not have, or no longer.
+    missing: list[int]
+    #: The first snapshot without them.
+    snapshot: int
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What a compaction has done."""
+
+    #: Deleted triplets that are forgotten now.
+    forgotten: int
+    #: Live triplets whose records moved.
+    moved: int
+    #: Packs that are gone.
+    packs: int
+    #: Bytes that packs take less than before.
+    freed_bytes: int
+    #: Dead bytes that are left.
+    dead_bytes: int
+    #: Deleted triplets that a held snapshot still shows.
+    held: int
+    #: Packs that were left because they hold damaged triplets.
+    damaged: list[int]
+    #: The oldest snapshot that is held.
+    oldest_held: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """What a check of the store found."""
 

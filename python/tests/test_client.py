@@ -325,3 +325,19 @@ def test_an_answer_with_fields_missing_is_a_bad_answer(daemon, client):
             Lease(1, 2, 3), IMAGE, np.asarray(MASK), [], prompt="", provenance=Provenance("x", 1, "w", 1)
         )
     assert caught.value.word == "bad_answer"
+
+
+def test_delete_takes_any_number_and_each_once(daemon, client):
+    result = client.delete([17, 18, 17, 4711])
+    assert daemon.sent("triplet.delete") == [golden_request("triplet.delete")]
+    assert (result.deleted, result.missing, result.snapshot) == (2, [4711], 1043)
+    result = client.delete(range(1, 1502))
+    sizes = [len(sent["triplets"]) for sent in daemon.sent("triplet.delete")[1:]]
+    assert sizes == [1000, 501] and result.deleted == 4 and result.missing == [4711, 4711]
+    assert client.delete([]).deleted == 0
+
+
+def test_compact(daemon, client):
+    result = client.compact(dead_percent=20)
+    assert daemon.sent("store.compact") == [golden_request("store.compact")]
+    assert (result.forgotten, result.packs, result.held, result.oldest_held) == (120, 2, 30, 1042)

@@ -90,6 +90,16 @@ struct MetricsReport {
     text.add(
       .gauge, "pack_bytes", unit: "bytes", "Bytes of all packs.", Double(summary.packBytes))
     text.add(
+      .gauge, "dead_bytes", unit: "bytes", "Bytes of packs that compaction can give back.",
+      Double(summary.deadBytes))
+    text.add(
+      .gauge, "deleted_triplets_waiting",
+      "Deleted triplets that a snapshot may still show, or that compaction has not come to.",
+      Double(summary.deleted))
+    text.add(
+      .counter, "deleted_triplets", "Triplets that were deleted.",
+      value(counters.deletedTriplets))
+    text.add(
       .gauge, "wal_bytes", unit: "bytes", "Bytes of the catalog's write-ahead log.",
       Double(StoreFiles(context.store.path).walBytes))
     text.add(

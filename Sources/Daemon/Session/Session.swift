@@ -222,6 +222,10 @@ actor Session {
       }
     case ImportList.name:
       return try await request.answer(ImportList.self) { try await imported($0) }
+    case TripletDelete.name:
+      return try await request.answer(TripletDelete.self) { try await delete($0) }
+    case Compact.name:
+      return try await request.answer(Compact.self) { try await compact($0, request.id) }
     case WorkLease.name: return try await request.answer(WorkLease.self) { try await lease($0) }
     case WorkRenew.name: return try await request.answer(WorkRenew.self) { try await renew($0) }
     case WorkSubmit.name:
@@ -298,8 +302,16 @@ actor Session {
 
   /// Reports how far a waiting request is.
   func sendProgress(_ id: RequestID, _ jobs: [JobInfo]) async {
-    let note = Request(
-      id: nil, method: Methods.progressName, params: JobProgress(request: id, jobs: jobs))
+    await send(JobProgress(request: id, jobs: jobs))
+  }
+
+  /// Reports how many bytes a request that goes through the store has dealt with.
+  func sendProgress(_ id: RequestID, doneBytes: Int, totalBytes: Int) async {
+    await send(JobProgress(request: id, doneBytes: doneBytes, totalBytes: totalBytes))
+  }
+
+  private func send(_ progress: JobProgress) async {
+    let note = Request(id: nil, method: Methods.progressName, params: progress)
     do throws(SchemaError) {
       await connection.send(OutgoingFrame(WireFrame(json: try JSONText.encode(note))))
     } catch {

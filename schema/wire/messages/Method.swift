@@ -20,7 +20,7 @@ public enum Methods {
   public static let all: [any Method.Type] = [
     Hello.self, Ping.self, Status.self, Diagnose.self, Counts.self, Check.self, Backfill.self,
     JobList.self, JobCancel.self, JobWait.self, TripletQuery.self, TripletGet.self,
-    TripletImport.self, ImportList.self, WorkLease.self, WorkRenew.self, WorkSubmit.self,
+    TripletImport.self, ImportList.self, TripletDelete.self, Compact.self, WorkLease.self, WorkRenew.self, WorkSubmit.self,
     WorkFail.self, WorkRelease.self, StreamOpen.self,
     BatchGet.self, BatchDone.self, StreamClose.self,
   ]
