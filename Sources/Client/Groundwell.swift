@@ -20,5 +20,6 @@ struct Groundwell: ParsableCommand {
       JobCommand.self, QueryCommand.self, ShowCommand.self, SheetCommand.self,
       PlanCommand.self, StreamCommand.self, CheckCommand.self, DoctorCommand.self,
       ImportCommand.self, ExportCommand.self, DeleteCommand.self, CompactCommand.self,
+      SearchCommand.self, QuarantineCommand.self, RecountCommand.self, BackupCommand.self,
     ])
 }

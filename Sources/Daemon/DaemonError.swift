@@ -42,6 +42,7 @@ struct DaemonError: Error, Sendable {
       case .tokenStale: .tokenStale
       case .snapshotGone: .snapshotGone
       case .moved: .internalError
+      case .full: .storeFull
       case .busy: .overQuota
       }
     let retry = error.code == .busy ? 5000 : nil

@@ -45,6 +45,7 @@ struct DaemonRun {
     var options = StoreOptions(
       failpoints: try .fromEnvironment(ProcessInfo.processInfo.environment))
     options.snapshotLingerSeconds = settings.snapshotLingerSeconds
+    options.space = settings.space
     let store = try TripletStore(
       settings.storePath, options: options,
       onChange: { change in

@@ -25,6 +25,7 @@ struct Housekeeper: Service {
   }
 
   private func tick() async {
+    context.store.setSpaceLimits(context.settings.space)
     do {
       try await context.store.expireLeases()
     } catch {

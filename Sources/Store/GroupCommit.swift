@@ -9,6 +9,7 @@ struct GroupCommit {
   private let catalog: Catalog
   private let index: StoreIndex
   private let now: Int64
+  private let space: StoreSpace
   private let failpoints: Failpoints
 
   /// Set when the disk may hold less than was written to it.
@@ -18,7 +19,10 @@ struct GroupCommit {
   /// Triplets of which what was looked up before no longer holds.
   private(set) var outdated: [TripletID] = []
 
-  init(catalog: Catalog, index: StoreIndex, now: Int64, failpoints: Failpoints) {
+  init(
+    catalog: Catalog, index: StoreIndex, space: StoreSpace, now: Int64, failpoints: Failpoints
+  ) {
+    self.space = space
     self.failpoints = failpoints
     self.catalog = catalog
     self.index = index
@@ -50,8 +54,16 @@ struct GroupCommit {
     _ writer: inout PackWriter
   ) throws(StoreError) -> [Int: PendingWrite.Written] {
     var blobs: [Int: PendingWrite.Written] = [:]
+    let packBytes = index.read { $0.packBytes }
+    var appended = 0
     for position in try wanted(writes, &errors) {
       guard let triplet = writes[position].triplet else { continue }
+      let bytes = triplet.recordBytes
+      if let refusal = space.refusal(adding: appended + bytes, packBytes: packBytes) {
+        errors[position] = refusal
+        continue
+      }
+      appended += bytes
       guard sequence < CategoryList.maximumID else {
         throw StoreError(
           .unwritable, "the store has used up its \(CategoryList.maximumID) change numbers")
@@ -66,6 +78,11 @@ struct GroupCommit {
       blobs[position] = (sequence, places)
     }
     for position in writes.indices where !writes[position].copies.isEmpty {
+      let bytes = writes[position].copies.reduce(0) { $0 + $1.bytes.count }
+      if let refusal = space.refusal(copying: bytes) {
+        errors[position] = refusal
+        continue
+      }
       try failpoints.reach(.appendBefore)
       blobs[position] = (0, try append(writes[position].copies, &writer))
     }
@@ -180,7 +197,7 @@ struct GroupCommit {
       // A number that was given out is not used again.
       context.sequence = sequence
       let failure = StoreError.database(error, "a change")
-      guard failure.code != .unwritable, failure.code != .catalogDamaged else { throw failure }
+      guard ![.unwritable, .full, .catalogDamaged].contains(failure.code) else { throw failure }
       return failure
     }
   }

@@ -32,6 +32,8 @@ public struct StoreError: Error, Sendable {
     case snapshotGone
     /// Compaction has moved the bytes since they were looked up; look them up again.
     case moved
+    /// The store has reached its quota, or the disk the reserve that must stay free.
+    case full
     /// Another task that goes through the whole store is under way.
     case busy
   }
@@ -57,7 +59,8 @@ public struct StoreError: Error, Sendable {
   static func system(_ call: String, _ path: String, errno number: Int32) -> StoreError {
     // Safe: the text is copied before another call can change it.
     let reason = unsafe String(cString: strerror(number))
-    return StoreError(.unwritable, "\(path): \(call) failed: \(reason) (\(number))")
+    let code: Code = [ENOSPC, EDQUOT].contains(number) ? .full : .unwritable
+    return StoreError(code, "\(path): \(call) failed: \(reason) (\(number))")
   }
 
   /// What an error of the database means for a caller.
@@ -84,6 +87,9 @@ public struct StoreError: Error, Sendable {
         .catalogDamaged,
         "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")",
         cause: error)
+    case .SQLITE_FULL:
+      return StoreError(
+        .full, "catalog.sqlite: \(doing) failed: the disk is full; make room", cause: error)
     default:
       return StoreError(
         .unwritable, "catalog.sqlite: \(doing) failed: \(error.message ?? "no reason given")",

@@ -28,6 +28,7 @@ public actor TripletStore {
   nonisolated let factsCache = FactsCache()
   nonisolated let options: StoreOptions
   nonisolated let leases: SnapshotLeases
+  nonisolated let space: StoreSpace
   let catalog: Catalog
 
   /// Bytes of the catalog's log after which it is moved into the file.
@@ -42,6 +43,8 @@ public actor TripletStore {
   var maintenance: String?
   /// The snapshots that the catalog promises to keep, and until when.
   var promised: [Int64: Int64] = [:]
+  /// The copy of the catalog that a backup is making.
+  var catalogCopy: CatalogCopy?
   var pending: [PendingWrite] = []
   private var isFlushScheduled = false
   /// Set when the disk refused a sync: what it holds is unknown until the store is opened again.
@@ -77,6 +80,7 @@ public actor TripletStore {
     promised = kept
     leases = SnapshotLeases(
       oldest: oldest, kept: kept, lingerSeconds: options.snapshotLingerSeconds, clock: clock)
+    space = StoreSpace(path, options.space, freeBytes: options.freeBytes)
     self.options = options
     self.path = path
     self.clock = clock
@@ -154,7 +158,8 @@ public actor TripletStore {
     pending = []
     if let failure { return writes.forEach { $0.finish(failure) } }
     var commit = GroupCommit(
-      catalog: catalog, index: index, now: clock(), failpoints: options.failpoints)
+      catalog: catalog, index: index, space: space, now: clock(),
+      failpoints: options.failpoints)
     let finished = commit.run(writes, &writer)
     failure = commit.fatal
     factsCache.remove(commit.outdated)

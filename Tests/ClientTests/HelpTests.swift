@@ -9,6 +9,8 @@ import Testing
   static let commands = [
     "", "status", "counts", "backfill", "jobs", "job", "job show", "job cancel", "query", "show",
     "sheet", "plan", "stream", "check", "doctor", "import", "export", "delete", "compact",
+    "search", "quarantine", "quarantine list", "quarantine release", "quarantine delete", "recount",
+    "backup",
   ]
 
   @Test("the help of a command is the text in its file", arguments: commands)

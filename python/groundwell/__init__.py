@@ -16,6 +16,7 @@ from .importing import ImportItem
 from .stream import Stream
 from .values import (
     Backfill,
+    BackupResult,
     CategoryCount,
     CheckResult,
     Compaction,
@@ -26,6 +27,9 @@ from .values import (
     Mask,
     Outcome,
     Provenance,
+    Quarantined,
+    Recount,
+    Release,
     ResumeToken,
     StreamCategory,
     Submitted,
@@ -37,6 +41,7 @@ from .version import VERSION as __version__
 
 __all__ = [
     "Backfill",
+    "BackupResult",
     "Batch",
     "CategoryCount",
     "CheckResult",
@@ -53,6 +58,9 @@ __all__ = [
     "Outcome",
     "ProgressCallback",
     "Provenance",
+    "Quarantined",
+    "Recount",
+    "Release",
     "ResumeToken",
     "Stream",
     "StreamCategory",

@@ -146,6 +146,24 @@ class Client(StreamCalls, WorkCalls, ImportCalls, KeepingCalls):
         )
         return [TripletInfo.from_wire(entry) for entry in answer["triplets"]]
 
+    def search(
+        self,
+        text: str,
+        *,
+        category: Optional[str] = None,
+        after: Optional[int] = None,
+        limit: Optional[int] = None,
+    ) -> list[TripletInfo]:
+        """Triplets by words of their prompts, newest first, at most ``limit`` (100).
+
+        All words must be there; ``"cat on grass"`` in quotes is a phrase, ``photo*`` the beginning of
+        a word, ``-dog`` excludes. Ask again with the last id as ``after`` for more.
+        """
+        answer = self.call(
+            "triplet.search", given(text=text, category=category, after=after, limit=limit)
+        )
+        return [TripletInfo.from_wire(entry) for entry in answer["triplets"]]
+
     def triplet(self, triplet: int) -> Triplet:
         """One triplet with its pixels."""
         answer, body = self._call("triplet.get", {"triplet": triplet})

@@ -218,6 +218,49 @@ class Compaction:
 
 
 @dataclass(frozen=True)
+class Recount:
+    """What a recount has corrected, and what it could not."""
+
+    corrected: list[str]
+    left: list[str]
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What a backup holds."""
+
+    store: str
+    catalog_version: int
+    #: The last change-sequence number in the copy.
+    snapshot: int
+    triplets: int
+    created_microseconds: int
+    #: ``path``, ``bytes`` and ``checksum`` of each file.
+    files: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A triplet that was set aside."""
+
+    triplet: int
+    found_microseconds: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """What became of triplets that were to be taken back."""
+
+    #: New ids by old ones.
+    released: dict[int, int]
+    #: What is still wrong, by id.
+    damaged: dict[int, str]
+    #: Those that are not set aside, or not there.
+    missing: list[int]
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """What a check of the store found."""
 

@@ -28,12 +28,6 @@ struct DeleteCommand: ClientCommand {
       answer.snapshot = part.snapshot
     }
     guard !output.json else { return try console.write(OutputOptions.line(answer)) }
-    var text = "deleted \(Quantity.text(answer.deleted, "triplet"))"
-    if !answer.missing.isEmpty {
-      text += "; \(answer.missing.count) not there: "
-      text += answer.missing.prefix(10).map { "\($0)" }.joined(separator: ", ")
-      if answer.missing.count > 10 { text += ", ..." }
-    }
-    try console.write(text + "\n")
+    try console.write(DeleteReport.rendered(answer, missing: "not there"))
   }
 }

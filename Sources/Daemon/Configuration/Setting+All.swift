@@ -13,6 +13,12 @@ extension Setting {
     [
       Setting("store", "path", "--store", .text(\.storePath, path)),
       Setting(
+        "store", "maximum_store_bytes", nil, .integer(\.maximumStoreBytes, 0...1 << 50),
+        isLive: true),
+      Setting(
+        "store", "minimum_free_bytes", nil, .integer(\.minimumFreeBytes, 0...1 << 50),
+        isLive: true),
+      Setting(
         "store", "compaction_dead_percent", nil, .integer(\.compactionDeadPercent, 0...100),
         isLive: true),
       Setting(

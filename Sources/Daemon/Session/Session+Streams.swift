@@ -87,8 +87,8 @@ extension Session {
           + "\(limit - Safetensors.maximumHeaderBytes): ask for fewer or smaller ones")
     }
     return OpenStream(
-      params: params, view: view, hold: hold, plan: plan, imageSize: side, store: context.store.uuid,
-      format: format, rows: context.store.rows(of: view.categories.map(\.name)),
+      params: params, view: view, hold: hold, plan: plan, imageSize: side,
+      store: context.store.uuid, format: format, rows: context.store.rows(of: view.categories.map(\.name)),
       followed: try await followed(params, plan, view, side),
       bound: params.maximumDraws.map { DrawBound($0, categories: plan.categories.count) })
   }

@@ -206,7 +206,12 @@ actor Session {
     case Diagnose.name:
       return try await request.answer(Diagnose.self) { _ in try await diagnose() }
     case Counts.name: return try await request.answer(Counts.self) { try counts($0) }
-    case Check.name: return try await request.answer(Check.self) { try await check($0) }
+    case Check.name:
+      return try await request.answer(Check.self) { try await check($0, request.id) }
+    case Recount.name:
+      return try await request.answer(Recount.self) { _ in try await context.store.recount() }
+    case Backup.name:
+      return try await request.answer(Backup.self) { try await backup($0, request.id) }
     case Backfill.name: return try await request.answer(Backfill.self) { try await backfill($0) }
     case JobList.name: return try await request.answer(JobList.self) { try await jobList($0) }
     case JobCancel.name: return try await request.answer(JobCancel.self) { try await jobCancel($0) }
@@ -214,6 +219,14 @@ actor Session {
       return try await request.answer(JobWait.self) { try await jobWait($0, request.id) }
     case TripletQuery.name:
       return try await request.answer(TripletQuery.self) { try await query($0) }
+    case TripletSearch.name:
+      return try await request.answer(TripletSearch.self) { try await context.store.search($0) }
+    case QuarantineList.name:
+      return try await request.answer(QuarantineList.self) {
+        try await context.store.quarantined($0)
+      }
+    case QuarantineRelease.name:
+      return try await request.answer(QuarantineRelease.self) { try await release($0) }
     case TripletGet.name:
       return try await request.answerWithBody(TripletGet.self) { try await tripletGet($0) }
     case TripletImport.name:

@@ -30,4 +30,9 @@ package enum Failpoint: String, CaseIterable, Sendable {
   case compactionSwapInside = "compaction.swap.inside"
   case compactionSwapAfter = "compaction.swap.after"
   case compactionUnlinkAfter = "compaction.unlink.after"
+  case backupBefore = "backup.before"
+  case backupCatalogAfter = "backup.catalog.after"
+  case backupPacksAfter = "backup.packs.after"
+  case backupManifestAfter = "backup.manifest.after"
+  case backupAfter = "backup.after"
 }

@@ -131,7 +131,8 @@ final class PackFolder: Sendable {
     ).blob
   }
 
-  private func header(_ number: Int) -> [UInt8] {
+  /// The bytes that a pack of this store begins with.
+  func header(_ number: Int) -> [UInt8] {
     var bytes = PackLayout.fileMagic.littleEndianBytes + store + UInt64(number).littleEndianBytes
     bytes.append(contentsOf: repeatElement(0, count: 24))
     return bytes + xxh3(bytes[...]).littleEndianBytes
