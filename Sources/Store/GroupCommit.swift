@@ -59,7 +59,10 @@ struct GroupCommit {
     for position in try wanted(writes, &errors) {
       guard let triplet = writes[position].triplet else { continue }
       let bytes = triplet.recordBytes
-      if let refusal = space.refusal(adding: appended + bytes, packBytes: packBytes) {
+      let isWork = triplet.provenance.engine != TripletImport.engine
+      let refusal = space.refusal(
+        adding: appended + bytes, packBytes: packBytes, isWork: isWork)
+      if let refusal {
         errors[position] = refusal
         continue
       }

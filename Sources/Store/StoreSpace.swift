@@ -19,10 +19,12 @@ public struct SpaceLimits: Sendable, Equatable {
 final class StoreSpace: Sendable {
   private struct State {
     var limits: SpaceLimits
-    /// Bytes of the smallest thing that was refused since something last fitted.
-    var refusedBytes = 0
+    /// Bytes of the last handed-in item that was refused, and when.
+    var refused: (bytes: Int, at: ContinuousClock.Instant)?
   }
 
+  /// How long work is held back after an item that did not fit; then the next one tries.
+  private static let holdBack: Duration = .seconds(10)
   /// Bytes that a change of the catalog takes beside its records, about.
   private static let catalogBytesPerTriplet = 4096
 
@@ -46,7 +48,7 @@ final class StoreSpace: Sendable {
     get { state.withLock { $0.limits } }
     set {
       state.withLock { state in
-        if state.limits != newValue { state.refusedBytes = 0 }
+        if state.limits != newValue { state.refused = nil }
         state.limits = newValue
       }
     }
@@ -61,22 +63,24 @@ final class StoreSpace: Sendable {
 
   /// Why a triplet whose records take `bytes` does not fit behind `packBytes` of packs; nil when it
   /// does.
-  func refusal(adding bytes: Int, packBytes: Int) -> StoreError? {
+  ///
+  /// - Parameter isWork: whether it was ordered, so that others of its size will follow.
+  func refusal(adding bytes: Int, packBytes: Int, isWork: Bool) -> StoreError? {
     let error = refusal(bytes + Self.catalogBytesPerTriplet, packBytes)
-    state.withLock { state in
-      if error == nil {
-        state.refusedBytes = 0
-      } else {
-        state.refusedBytes =
-          state.refusedBytes == 0 ? bytes : min(state.refusedBytes, bytes)
-      }
+    if isWork {
+      state.withLock { $0.refused = error == nil ? nil : (bytes: bytes, at: .now) }
     }
     return error
   }
 
-  /// Why nothing of the size of what was last refused would fit; nil when something would.
+  /// Why the next item of work would not fit; nil when it would, or nobody knows.
   func fullness(packBytes: Int) -> StoreError? {
-    let bytes = state.withLock { $0.refusedBytes }
+    let bytes = state.withLock { state in
+      guard let refused = state.refused, ContinuousClock.now - refused.at < Self.holdBack else {
+        return 0
+      }
+      return refused.bytes
+    }
     return refusal(bytes + Self.catalogBytesPerTriplet, packBytes)
   }
 

@@ -175,8 +175,9 @@ public actor TripletStore {
       let length = try PosixFile.length(ofFileAt: path + "/" + Catalog.fileName + "-wal") ?? 0
       if length >= Self.longLogBytes { try catalog.checkpoint() }
     } catch {
-      // The log stays whole; but after a failed sync nobody knows what the disk holds.
-      failure = error
+      // The log stays whole, so the next commit tries again; but after a failed sync nobody knows
+      // what the disk holds.
+      if error.isUncertain { failure = error }
     }
   }
 

@@ -53,7 +53,7 @@ import Testing
     #expect(try await store.release([1]).missing == [1])
   }
 
-  @Test("rows that do not match their seal are set aside with that reason, and cannot be taken back")
+  @Test("rows that do not match their seal are set aside, and cannot be taken back")
   func damagedRows() async throws {
     let fixture = try StoreFixture()
     var store = try fixture.open()

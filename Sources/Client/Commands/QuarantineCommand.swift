@@ -87,7 +87,8 @@ struct QuarantineReleaseCommand: ClientCommand {
         : QuarantineReport.rendered(answer, style: console.style))
     guard answer.damaged.isEmpty else {
       throw ClientError(
-        .failed, "\(Quantity.text(answer.damaged.count, "triplet")) stay set aside")
+        .failed,
+        "still damaged and set aside: \(Quantity.text(answer.damaged.count, "triplet"))")
     }
   }
 }

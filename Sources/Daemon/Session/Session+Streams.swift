@@ -88,7 +88,8 @@ extension Session {
     }
     return OpenStream(
       params: params, view: view, hold: hold, plan: plan, imageSize: side,
-      store: context.store.uuid, format: format, rows: context.store.rows(of: view.categories.map(\.name)),
+      store: context.store.uuid, format: format,
+      rows: context.store.rows(of: view.categories.map(\.name)),
       followed: try await followed(params, plan, view, side),
       bound: params.maximumDraws.map { DrawBound($0, categories: plan.categories.count) })
   }

@@ -23,11 +23,9 @@ private import GRDBSQLite
     unsafe self.target = target
     unsafe backup = nil
     guard code == SQLITE_OK else { throw failure("opening", code) }
-    let made = try onDatabase("beginning a backup") {
-      try source.writeWithoutTransaction { db in
-        unsafe backup = sqlite3_backup_init(target, "main", db.sqliteConnection, "main")
-        return unsafe backup != nil
-      }
+    let made = source.writeWithoutTransaction { db in
+      unsafe backup = sqlite3_backup_init(target, "main", db.sqliteConnection, "main")
+      return unsafe backup != nil
     }
     guard made else { throw failure("beginning", unsafe sqlite3_errcode(target)) }
   }
@@ -36,10 +34,8 @@ private import GRDBSQLite
 
   /// Copies some pages; answers how many are left, 0 when all is copied and in the file.
   func step(pages: Int32) throws(StoreError) -> (left: Int, total: Int) {
-    let code = try onDatabase("copying the catalog") {
-      // Safe: both handles are open, and only the store's queue comes here.
-      try source.writeWithoutTransaction { _ in unsafe sqlite3_backup_step(backup, pages) }
-    }
+    // Safe: both handles are open, and only the store's queue comes here.
+    let code = source.writeWithoutTransaction { _ in unsafe sqlite3_backup_step(backup, pages) }
     let total = Int(unsafe sqlite3_backup_pagecount(backup))
     switch code {
     case SQLITE_OK, SQLITE_BUSY, SQLITE_LOCKED:

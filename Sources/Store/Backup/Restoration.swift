@@ -41,7 +41,8 @@ public struct Restoration: Sendable {
       for file in facts.files { try copy(file, to: partial) }
       if !keepsIdentity { try giveIdentity(partial) }
       let check = try await verify(partial)
-      if isThere { _ = rmdir(path) }
+      // Safe: the path is a Swift string. A folder that is not empty any more stops the rename.
+      if isThere { _ = unsafe rmdir(path) }
       // Safe: both paths are Swift strings, passed for the duration of the call.
       guard unsafe rename(partial, path) == 0 else {
         throw StoreError.system("rename", path, errno: errno)

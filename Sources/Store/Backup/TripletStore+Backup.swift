@@ -46,14 +46,7 @@ extension TripletStore {
   ) async throws(StoreError) -> Backup.Result {
     let total = storeBytes
     try await beginCatalog(folder.partial + "/" + Catalog.fileName)
-    var moment: Moment?
-    while moment == nil {
-      try isWanted()
-      moment = try await copyCatalog()
-      // Whoever waits for the store comes in between.
-      await Task.yield()
-    }
-    guard let moment else { throw StoreError(.unwritable, "the catalog was not copied") }
+    let moment = try await copyCatalog()
     var files = [try folder.finish(Catalog.fileName)]
     try options.failpoints.reach(.backupCatalogAfter)
     var done = files[0].bytes
@@ -92,8 +85,18 @@ extension TripletStore {
     catalogCopy = try CatalogCopy(catalog.queue, to: path)
   }
 
-  /// Copies some pages; at the last, answers what else was there at that moment.
-  private func copyCatalog() throws(StoreError) -> Moment? {
+  /// Copies the catalog; answers what else was there at the moment when it was complete.
+  private nonisolated func copyCatalog() async throws(StoreError) -> Moment {
+    while true {
+      try isWanted()
+      if let moment = try await copySome() { return moment }
+      // Whoever waits for the store comes in between.
+      await Task.yield()
+    }
+  }
+
+  /// Copies some pages; nil until they were the last.
+  private func copySome() throws(StoreError) -> Moment? {
     guard let catalogCopy else { throw StoreError(.unwritable, "no backup is under way") }
     guard try catalogCopy.step(pages: Self.catalogPages).left == 0 else { return nil }
     self.catalogCopy = nil

@@ -1,7 +1,9 @@
 private import CXXHash
 
 /// XXH3-64 of bytes that come piece by piece.
-struct StreamedChecksum: ~Copyable {
+///
+/// Safe to use: the state is allocated and freed by the value that owns it.
+@safe struct StreamedChecksum: ~Copyable {
   private let state: OpaquePointer?
 
   init() {

@@ -94,7 +94,8 @@ public enum Diagnose: Method {
     storeFreeBytes: 60_000_000_000, storeTotalBytes: 250_000_000_000,
     storeBytes: 9_000_000_000, maximumStoreBytes: 10_000_000_000,
     minimumFreeBytes: 268_435_456, full: "the store takes 9000000000 bytes",
-    deadBytes: 40_000_000, walBytes: 4_000_000, slotBytes: 100_000_000, maximumSlotBytes: 17_179_869_184,
+    deadBytes: 40_000_000, walBytes: 4_000_000, slotBytes: 100_000_000,
+    maximumSlotBytes: 17_179_869_184,
     refusal: "000001.pack: fdatasync failed: Input/output error (5)",
     configuration: "/etc/groundwell/groundwelld.toml", metrics: "http://127.0.0.1:9477/metrics",
     supervised: true, watchdogSeconds: 60)
