@@ -271,7 +271,7 @@ import Testing
     #expect(try await store.compact().held == 0)
     #expect(throws: StoreError.self) { _ = try fixture.open() }
     await store.close()
-    await (try fixture.open()).close()
+    try await fixture.open().close()
     _ = hold
   }
 

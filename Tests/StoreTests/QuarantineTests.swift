@@ -21,7 +21,7 @@ import Testing
     var store = try fixture.open()
     _ = try await store.importItems(
       [("a", try EncodedTriplet(.sample(categories: ["cat", "dog"])))], source: "s")
-    try await store.fill("cat", 2)
+    try await store.fill("cat", 3)
     let before = store.summary.snapshot
     let place = try #require(try await store.facts([1]).first?.image)
     let image = try await store.triplet(1).image
