@@ -129,7 +129,7 @@ struct GroundwellDaemon: AsyncParsableCommand {
       }
       let configuration = try read()
       guard !printConfig else { return print(configuration.printed) }
-      if let restore { return try await self.restore(restore, configuration.settings) }
+      if let restore { return try await makeStore(of: restore, configuration.settings) }
       try await DaemonRun(configuration, read: read).serve()
     } catch {
       FileHandle.standardError.write(Data("groundwelld: \(error)\n".utf8))
@@ -137,7 +137,7 @@ struct GroundwellDaemon: AsyncParsableCommand {
     }
   }
 
-  private func restore(_ backup: String, _ settings: DaemonSettings) async throws {
+  private func makeStore(of backup: String, _ settings: DaemonSettings) async throws {
     umask(0o077)
     let (facts, check) = try await Restoration(
       backup, to: settings.storePath, keepsIdentity: keepIdentity

@@ -75,7 +75,7 @@ import Testing
     let daemon = try daemon()
     let list = CommandRun(["quarantine", "list"], daemon: daemon, columns: nil)
     #expect(list.status == .success)
-    #expect(list.output.contains("17  2h ago  000001.pack at 64, triplet 17"))
+    #expect(list.output.contains("17  1 h 59 min ago  000001.pack at 64, triplet 17"))
     let release = CommandRun(["quarantine", "release", "--all"], daemon: daemon)
     #expect(release.status == .failed)
     #expect(release.errors == "groundwell: still damaged and set aside: 1 triplet\n")
@@ -105,7 +105,8 @@ import Testing
   @Test("search joins its words and takes a category")
   func search() throws {
     let daemon = try daemon()
-    let run = CommandRun(["search", "cat", "on grass", "--category", "Cat"], daemon: daemon)
+    let run = CommandRun(
+      ["search", "cat", "on grass", "--category", "Cat"], daemon: daemon, columns: nil)
     #expect(run.status == .success)
     #expect(run.output.contains("a photograph of two cats and a dog"))
     let asked = try #require(daemon.asked(TripletSearch.self).first)

@@ -154,6 +154,8 @@ struct WorkerLoop {
         } catch  where error.word == .storeFull {
           // No fault of the item: it is made when there is room.
           _ = try client.call(WorkRelease.self, .init(leases: [oldest.lease]))
+        } catch {
+          throw error
         }
       }
     }
