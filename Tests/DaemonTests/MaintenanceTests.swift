@@ -21,7 +21,8 @@ import Wire
       .init(
         source: "shelf",
         items: zip(names, triplets).map { name, triplet in
-          .init(item: name, prompt: "prompt of \(name)", masks: triplet.masks.map(\.info))
+          TripletImport.Item(
+            item: name, prompt: "prompt of \(name)", masks: triplet.masks.map(\.info))
         }), body: TripletBody.encode(triplets.map { ($0.image, $0.masks.map(\.mask)) }))
   }
 

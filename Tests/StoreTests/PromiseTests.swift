@@ -30,7 +30,9 @@ import Testing
         let made = try (0..<4).map {
           try Triplet.sample(seed: UInt64(round * 10 + $0 + 1), categories: ["cat", "dog"])
         }
-        let items = try made.enumerated().map { ("\(round) \($0)", try EncodedTriplet($1)) }
+        let items = try made.enumerated().map {
+          (name: "\(round) \($0)", triplet: try EncodedTriplet($1))
+        }
         let outcomes = try await store.importItems(items, source: "s")
         told.triplets.withLock { told in
           for (outcome, triplet) in zip(outcomes, made) { told[outcome.triplet] = triplet }
@@ -156,9 +158,9 @@ import Testing
       try FileManager.default.copyItem(atPath: path, toPath: copy)
       store = try TripletStore(copy)
       for info in try await store.query(.init(limit: 1000)).triplets {
+        let triplet = try #require(original[info.triplet])
         do throws(StoreError) {
           let (_, image, masks) = try await store.triplet(info.triplet)
-          let triplet = try #require(original[info.triplet])
           #expect(image == triplet.image && masks == triplet.masks.map(\.mask))
         } catch {
           #expect(error.code == .corrupt)

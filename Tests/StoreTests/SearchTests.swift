@@ -19,7 +19,7 @@ import Testing
       var triplet = try Triplet.sample(
         seed: UInt64(index + 1), categories: prompt.contains("dog") ? ["dog"] : ["cat"])
       triplet.prompt = prompt
-      return ("\(index)", try EncodedTriplet(triplet))
+      return (name: "\(index)", triplet: try EncodedTriplet(triplet))
     }
     _ = try await store.importItems(items, source: "s")
     return store
