@@ -50,6 +50,7 @@ let package = Package(
       name: "Store",
       dependencies: [
         "Schema", "CCodec", "CLZ4", "CXXHash", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
       swiftSettings: strict + failpoints),
     .executableTarget(

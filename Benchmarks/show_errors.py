@@ -26,6 +26,8 @@ from harness import Daemon, binary_folder, finish, on_signals
 import groundwell
 from groundwell import ConnectionLost, GroundwellError
 
+#: A full disk has a word of its own.
+REFUSALS = ("store_unwritable", "store_full")
 #: What fails how, and words of which one must be in the message: what to do.
 SPACE = ("free space", "space on the disk")
 DISK = ("the disk", "system's log")
@@ -161,7 +163,7 @@ def commit(trial: Trial, client: groundwell.Client, nth: int) -> bool:
     except GroundwellError as error:
         triplet = None
         trial.tally.refused += 1
-        if error.word != "store_unwritable":
+        if error.word not in REFUSALS:
             trial.problem(f"the word is '{error.word}': {error.message}")
         trial.judge_message(error.message)
     fired = trial.control.fired

@@ -42,6 +42,8 @@ COUNTS = (1, 2, 3)
 CALLS = 12
 #: Items of a call, and calls, after which the catalog's log is full and moved.
 MANY_ITEMS, MANY_CALLS = 48, 60
+#: Rounds of deleting and compacting, and items of each.
+ROUNDS, ITEMS = 4, 9
 END_SECONDS = 20
 
 
@@ -52,6 +54,9 @@ class Under:
     daemon: Daemon
     acknowledged: dict[int, str] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
+    #: Triplets whose deletion was acknowledged, and those whose deletion was on its way.
+    deleted: set[int] = field(default_factory=set)
+    deleting: set[int] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
     def import_items(self, client: Client, numbers: list[int]) -> None:
@@ -121,6 +126,49 @@ def write_much(under: Under, seed: int) -> None:
     clients(under, seed, MANY_CALLS, MANY_ITEMS)
 
 
+def delete_and_compact(under: Under, seed: int) -> None:
+    """Makes triplets, deletes two of three, and gives their space back, several times."""
+
+    def work(client: Client) -> None:
+        client.backfill({"noise": 1000}, engine=OWN_ENGINE, image_size=16, companions=False)
+        for _ in range(ROUNDS):
+            made = [
+                submit(client, item, "writer")[0]
+                for item in client.lease("writer", [OWN_ENGINE], ITEMS)
+            ]
+            under.acknowledged.update(dict.fromkeys(made, ""))
+            under.look(client)
+            under.deleting = {triplet for place, triplet in enumerate(made) if place % 3}
+            client.delete(sorted(under.deleting))
+            under.deleted |= under.deleting
+            under.deleting = set()
+            client.compact(dead_percent=1)
+
+    _alone(under, work)
+
+
+def back_up(under: Under, seed: int) -> None:
+    """Copies the store away, and writes between the copies."""
+
+    def work(client: Client) -> None:
+        for number in range(max(COUNTS)):
+            under.import_items(client, [1_000_000 * seed + number])
+            client.backup(under.daemon.folder / f"backup-{number}")
+
+    _alone(under, work)
+
+
+def _alone(under: Under, work: Callable[[Client], None]) -> None:
+    """One client's work, until the daemon is gone or the work is done."""
+    try:
+        with under.daemon.start() as client:
+            work(client)
+    except ConnectionLost:
+        pass
+    except GroundwellError as error:
+        under.problems.append(f"a client was told: {error}")
+
+
 @dataclass(frozen=True)
 class Workload:
     """How the points of a group are reached."""
@@ -140,6 +188,9 @@ WORKLOADS = {
     "transaction": Workload("used", open_and_write),
     "checkpoint": Workload("used", write_much),
     "recovery": Workload("used", open_and_write),
+    "delete": Workload("used", delete_and_compact),
+    "compaction": Workload("used", delete_and_compact),
+    "backup": Workload("used", back_up),
 }
 #: Groups that every open passes.
 AT_OPEN = ("catalog", "migration", "recovery")
@@ -243,9 +294,14 @@ def _has_ended_itself(daemon: Daemon, verdict: Verdict) -> bool:
 
 
 def _judge(verdict: Verdict, under: Under, client: Client) -> None:
-    verdict.due = len(under.acknowledged)
     found = identities(client)
+    for triplet in sorted(under.deleted & set(found)):
+        verdict.problems.append(f"P1: triplet {triplet} was deleted and is there")
+    due = set(under.acknowledged) - under.deleted
+    verdict.due = len(due)
     for triplet, what in under.acknowledged.items():
+        if triplet not in due or (triplet in under.deleting and triplet not in found):
+            continue
         if triplet not in found:
             verdict.lost += 1
             verdict.problems.append(f"P1: triplet {triplet} was acknowledged and is not there")

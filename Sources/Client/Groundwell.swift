@@ -19,6 +19,7 @@ struct Groundwell: ParsableCommand {
       StatusCommand.self, CountsCommand.self, BackfillCommand.self, JobsCommand.self,
       JobCommand.self, QueryCommand.self, ShowCommand.self, SheetCommand.self,
       PlanCommand.self, StreamCommand.self, CheckCommand.self, DoctorCommand.self,
-      ImportCommand.self, ExportCommand.self,
+      ImportCommand.self, ExportCommand.self, DeleteCommand.self, CompactCommand.self,
+      SearchCommand.self, QuarantineCommand.self, RecountCommand.self, BackupCommand.self,
     ])
 }

@@ -42,8 +42,11 @@ struct DaemonError: Error, Sendable {
       case .tokenStale: .tokenStale
       case .snapshotGone: .snapshotGone
       case .moved: .internalError
+      case .full: .storeFull
+      case .busy: .overQuota
       }
-    self.init(word, error.message, cause: error)
+    let retry = error.code == .busy ? 5000 : nil
+    self.init(word, error.message, retryAfterMilliseconds: retry, cause: error)
   }
 
   /// What a broken message means to a client.

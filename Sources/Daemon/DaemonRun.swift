@@ -42,8 +42,10 @@ struct DaemonRun {
     Self.raiseDescriptorLimit()
     let manager = ServiceManager(logger: logger)
     let (signal, counters) = (ChangeSignal(), ServingCounters())
-    let options = StoreOptions(
+    var options = StoreOptions(
       failpoints: try .fromEnvironment(ProcessInfo.processInfo.environment))
+    options.snapshotLingerSeconds = settings.snapshotLingerSeconds
+    options.space = settings.space
     let store = try TripletStore(
       settings.storePath, options: options,
       onChange: { change in
@@ -87,7 +89,7 @@ struct DaemonRun {
     let group = ServiceGroup(
       configuration: .init(
         services: [
-          Housekeeper(context: context, server: server), server,
+          Housekeeper(context: context, server: server), Compactor(context: context), server,
           WorkerSupervisor(context: context), MetricsServer(context: context, listener: metrics),
           reloader, StopNotice(manager: context.manager),
         ],
@@ -131,6 +133,7 @@ extension ServingCounters {
   /// Counts what a commit has changed.
   func count(_ change: StoreChange) {
     ingestedTriplets.wrappingAdd(change.addedTriplets, ordering: .relaxed)
+    deletedTriplets.wrappingAdd(change.deletedTriplets, ordering: .relaxed)
     checksumFailures.wrappingAdd(change.quarantinedTriplets, ordering: .relaxed)
     expiredLeases.wrappingAdd(change.expiredLeases, ordering: .relaxed)
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Schema
+import Store
 import Wire
 
 /// Everything that can be set; each has a default, so that `groundwelld` alone works.
@@ -8,6 +9,14 @@ import Wire
 struct DaemonSettings: Sendable, Equatable {
   /// The folder of the store.
   var storePath: String
+  /// Bytes of packs and catalog together; 0 for any number.
+  var maximumStoreBytes = 0
+  /// Bytes that stay free on the store's file system.
+  var minimumFreeBytes = 256 << 20
+  /// Percent of a pack that must be dead for the daemon to empty it by itself; 0 for never.
+  var compactionDeadPercent = 30
+  /// Seconds that a snapshot stays whole behind a stream that ended without being closed.
+  var snapshotLingerSeconds = 600
   /// The socket to listen on.
   var socketPath: String
   /// Worker processes that the daemon spawns when there is work; 0 for none.
@@ -42,6 +51,11 @@ struct DaemonSettings: Sendable, Equatable {
       return directory + "/groundwell/store"
     }
     return (environment["HOME"] ?? NSHomeDirectory()) + "/.local/share/groundwell/store"
+  }
+
+  /// How much the store may take of its disk.
+  var space: SpaceLimits {
+    SpaceLimits(maximumStoreBytes: maximumStoreBytes, minimumFreeBytes: minimumFreeBytes)
   }
 
   /// The generator's executable; nil when none was found.

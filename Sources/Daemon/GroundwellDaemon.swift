@@ -40,6 +40,18 @@ struct GroundwellDaemon: AsyncParsableCommand {
       valueName: "section.key=value"))
   var assignments: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Make the store of this backup, verify it, and end; the store's folder must not be there.",
+      valueName: "folder"))
+  var restore: String?
+
+  @Flag(
+    help: ArgumentHelp(
+      "With --restore: the same store to clients, whose tokens hold. Only where the original is gone."
+    ))
+  var keepIdentity = false
+
   @Option(help: ArgumentHelp("The folder of the store; made when missing.", valueName: "path"))
   var store: String?
 
@@ -95,6 +107,9 @@ struct GroundwellDaemon: AsyncParsableCommand {
   var logLevel: String?
 
   func validate() throws {
+    guard restore != nil || !keepIdentity else {
+      throw ValidationError("--keep-identity goes with --restore")
+    }
     do throws(ConfigurationError) {
       // The options alone: a slip in them is told with the usage, whatever the file says.
       _ = try Configuration(options: try given())
@@ -114,11 +129,22 @@ struct GroundwellDaemon: AsyncParsableCommand {
       }
       let configuration = try read()
       guard !printConfig else { return print(configuration.printed) }
+      if let restore { return try await makeStore(of: restore, configuration.settings) }
       try await DaemonRun(configuration, read: read).serve()
     } catch {
       FileHandle.standardError.write(Data("groundwelld: \(error)\n".utf8))
       throw ExitCode(1)
     }
+  }
+
+  private func makeStore(of backup: String, _ settings: DaemonSettings) async throws {
+    umask(0o077)
+    let (facts, check) = try await Restoration(
+      backup, to: settings.storePath, keepsIdentity: keepIdentity
+    ).run()
+    print(
+      "\(settings.storePath): \(check.triplets) triplets, snapshot \(facts.snapshot), "
+        + "\(check.blobsRead) blobs verified, \(check.quarantined.count) set aside")
   }
 
   /// What the command line sets.

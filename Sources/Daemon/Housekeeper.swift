@@ -25,10 +25,17 @@ struct Housekeeper: Service {
   }
 
   private func tick() async {
+    context.store.setSpaceLimits(context.settings.space)
     do {
       try await context.store.expireLeases()
     } catch {
       context.logger.error("old leases stay", metadata: ["error": "\(error)"])
+    }
+    do {
+      try await context.store.keepSnapshots()
+    } catch {
+      context.logger.error(
+        "held snapshots are not written down", metadata: ["error": "\(error)"])
     }
     context.signal.notify()
     let stalled = await server.closeStalled()

@@ -42,6 +42,11 @@ public struct EncodedTriplet: Sendable {
       [BlobCodec.encode(triplet.image, care)] + triplet.masks.map { BlobCodec.encode($0.mask) }
   }
 
+  /// Bytes of its records.
+  var recordBytes: Int {
+    blobs.reduce(0) { $0 + PackLayout.recordBytes(payload: $1.payload.count) }
+  }
+
   /// The records to append for this triplet under the identity `id`.
   func records(_ id: TripletID) -> [PackRecord] {
     blobs.enumerated().map { index, blob in

@@ -9,16 +9,20 @@ struct GroupCommit {
   private let catalog: Catalog
   private let index: StoreIndex
   private let now: Int64
+  private let space: StoreSpace
   private let failpoints: Failpoints
 
   /// Set when the disk may hold less than was written to it.
   private(set) var fatal: StoreError?
   /// What has changed, once it has.
   private(set) var change: StoreChange?
-  /// Triplets that were set aside.
-  private(set) var removed: [TripletID] = []
+  /// Triplets of which what was looked up before no longer holds.
+  private(set) var outdated: [TripletID] = []
 
-  init(catalog: Catalog, index: StoreIndex, now: Int64, failpoints: Failpoints) {
+  init(
+    catalog: Catalog, index: StoreIndex, space: StoreSpace, now: Int64, failpoints: Failpoints
+  ) {
+    self.space = space
     self.failpoints = failpoints
     self.catalog = catalog
     self.index = index
@@ -48,10 +52,21 @@ struct GroupCommit {
   private mutating func append(
     _ writes: [PendingWrite], _ errors: inout [StoreError?], _ sequence: inout Int64,
     _ writer: inout PackWriter
-  ) throws(StoreError) -> [Int: (id: TripletID, places: [BlobPlace])] {
-    var blobs: [Int: (id: TripletID, places: [BlobPlace])] = [:]
+  ) throws(StoreError) -> [Int: PendingWrite.Written] {
+    var blobs: [Int: PendingWrite.Written] = [:]
+    let packBytes = index.read { $0.packBytes }
+    var appended = 0
     for position in try wanted(writes, &errors) {
       guard let triplet = writes[position].triplet else { continue }
+      let bytes = triplet.recordBytes
+      let isWork = triplet.provenance.engine != TripletImport.engine
+      let refusal = space.refusal(
+        adding: appended + bytes, packBytes: packBytes, isWork: isWork)
+      if let refusal {
+        errors[position] = refusal
+        continue
+      }
+      appended += bytes
       guard sequence < CategoryList.maximumID else {
         throw StoreError(
           .unwritable, "the store has used up its \(CategoryList.maximumID) change numbers")
@@ -65,6 +80,15 @@ struct GroupCommit {
       }
       blobs[position] = (sequence, places)
     }
+    for position in writes.indices where !writes[position].copies.isEmpty {
+      let bytes = writes[position].copies.reduce(0) { $0 + $1.bytes.count }
+      if let refusal = space.refusal(copying: bytes) {
+        errors[position] = refusal
+        continue
+      }
+      try failpoints.reach(.appendBefore)
+      blobs[position] = (0, try append(writes[position].copies, &writer))
+    }
     do throws(StoreError) {
       try failpoints.reach(.appendAfter)
       try writer.sync()
@@ -74,6 +98,21 @@ struct GroupCommit {
       throw error
     }
     return blobs
+  }
+
+  /// Writes records once more; answers where they lie now.
+  private func append(
+    _ copies: [RecordCopy], _ writer: inout PackWriter
+  ) throws(StoreError) -> [BlobPlace] {
+    var places: [BlobPlace] = []
+    for copy in copies {
+      var place = copy.place
+      place.offset = try writer.append(copy.bytes)
+      place.pack = writer.number
+      places.append(place)
+      try failpoints.reach(.appendInside)
+    }
+    return places
   }
 
   /// The positions of the triplets whose blobs are to be written.
@@ -100,7 +139,7 @@ struct GroupCommit {
   }
 
   private mutating func transact(
-    _ writes: [PendingWrite], _ blobs: [Int: (id: TripletID, places: [BlobPlace])],
+    _ writes: [PendingWrite], _ blobs: [Int: PendingWrite.Written],
     _ errors: inout [StoreError?], _ sequence: Int64, _ writer: inout PackWriter
   ) throws(StoreError) {
     var context = CommitContext(sequence: sequence, now: now)
@@ -117,9 +156,8 @@ struct GroupCommit {
           for (position, write) in writes.enumerated() where refused[position] == nil {
             made[position] = try attempt(db, write, blobs[position], &context)
           }
-          if !blobs.isEmpty {
-            try rememberPack(db, pack, packBytes, isSealed, added: context.addedBytes)
-          }
+          if !blobs.isEmpty { try rememberPack(db, pack, packBytes, isSealed) }
+          try rememberLiveBytes(db, context)
           if context.sequence != before {
             try db.execute(
               sql: "UPDATE store SET last_sequence = ?", arguments: [context.sequence])
@@ -133,18 +171,20 @@ struct GroupCommit {
     }
     try failpoints.reach(.transactionAfter)
     errors = made
-    removed = context.quarantined.map(\.triplet)
+    outdated = context.quarantined.map(\.triplet) + context.moved + context.forgotten
     writer.commit()
-    index.update { $0.follow(context, jobs, targets, packBytes: packBytes, pack: pack) }
+    let written = blobs.isEmpty ? nil : (pack, packBytes)
+    index.update { $0.follow(context, jobs, targets, written: written) }
     guard !context.isEmpty else { return }
     change = StoreChange(
       jobs: context.jobs, addedTriplets: context.added.count,
-      quarantinedTriplets: context.quarantined.count, expiredLeases: context.expiredLeases)
+      quarantinedTriplets: context.quarantined.count, deletedTriplets: context.deleted.count,
+      expiredLeases: context.expiredLeases)
   }
 
   /// Tries one change; a refusal undoes it alone, a failing database throws.
   private func attempt(
-    _ db: Database, _ write: PendingWrite, _ blobs: (id: TripletID, places: [BlobPlace])?,
+    _ db: Database, _ write: PendingWrite, _ blobs: PendingWrite.Written?,
     _ context: inout CommitContext
   ) throws -> StoreError? {
     let before = context
@@ -160,19 +200,26 @@ struct GroupCommit {
       // A number that was given out is not used again.
       context.sequence = sequence
       let failure = StoreError.database(error, "a change")
-      guard failure.code != .unwritable, failure.code != .catalogDamaged else { throw failure }
+      guard ![.unwritable, .full, .catalogDamaged].contains(failure.code) else { throw failure }
       return failure
     }
   }
 
   private func rememberPack(
-    _ db: Database, _ pack: Int, _ bytes: Int, _ isSealed: Bool, added: Int
+    _ db: Database, _ pack: Int, _ bytes: Int, _ isSealed: Bool
   ) throws {
     try db.execute(
-      sql: """
-        UPDATE pack SET committed_bytes = ?, is_sealed = ?, live_bytes = live_bytes + ?
-        WHERE id = ?
-        """, arguments: [bytes, isSealed, added, pack])
+      sql: "UPDATE pack SET committed_bytes = ?, is_sealed = ? WHERE id = ?",
+      arguments: [bytes, isSealed, pack])
+  }
+
+  private func rememberLiveBytes(_ db: Database, _ context: CommitContext) throws {
+    for (pack, change) in context.liveBytes where change != 0 {
+      // A damaged number must not keep what is damaged from being deleted.
+      try db.execute(
+        sql: "UPDATE pack SET live_bytes = max(live_bytes + ?, 0) WHERE id = ?",
+        arguments: [change, pack])
+    }
   }
 
   private func changedJobs(_ db: Database, _ context: CommitContext) throws -> [JobInfo] {
@@ -189,40 +236,4 @@ struct GroupCommit {
         .map { (row, try CategoryName(try $0.get("name") as String), try $0.get("target")) }
     }
   }
-}
-
-extension StoreIndex.State {
-  /// Follows a transaction that has committed.
-  mutating func follow(
-    _ context: CommitContext, _ changedJobs: [JobInfo],
-    _ targets: [(row: Int64, name: CategoryName, target: Int)], packBytes: Int, pack: Int
-  ) {
-    for (row, name, target) in targets {
-      rows[name] = row
-      entries[row, default: .init(name: name, target: 0, instances: 0, list: CategoryList())]
-        .target = target
-    }
-    for added in context.added {
-      tripletCount += 1
-      for (row, _, instances) in added.categories {
-        entries[row]?.instances += instances
-        entries[row]?.list.append(added.triplet)
-      }
-    }
-    for (triplet, sequence, categories) in context.quarantined {
-      tripletCount -= 1
-      quarantinedCount += 1
-      lastRemoval = sequence
-      for (row, instances) in categories {
-        entries[row]?.instances -= instances
-        if let list = entries[row]?.list { entries[row]?.list = list.removing(triplet) }
-      }
-    }
-    for job in changedJobs { jobs[job.job] = job.state == .active ? job : nil }
-    if pack > 0 { packEnds[pack] = packBytes }
-    snapshot = context.sequence
-  }
-
-  /// Bytes of all packs.
-  var packBytes: Int { packEnds.values.reduce(0, +) }
 }

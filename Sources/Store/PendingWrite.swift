@@ -3,15 +3,29 @@ import Schema
 
 /// One change that waits for the next commit.
 struct PendingWrite: Sendable {
+  /// Where the records lie that a change brought, and the identity of its triplet; 0 for copies.
+  typealias Written = (id: TripletID, places: [BlobPlace])
+
   /// The triplet whose blobs the change brings, if any.
   let triplet: EncodedTriplet?
+  /// Whole records to be written once more, if any.
+  let copies: [RecordCopy]
   /// Says, before anything is written, whether the blobs are wanted at all.
   let isWanted: @Sendable (Database) throws -> Bool
   /// Makes the change; the identity and the places are nil when no blobs were written.
-  let apply:
-    @Sendable (Database, (id: TripletID, places: [BlobPlace])?, inout CommitContext) throws -> Void
+  let apply: @Sendable (Database, Written?, inout CommitContext) throws -> Void
   /// Called when the change is durable, or with what kept it from being made.
   let finish: @Sendable (StoreError?) -> Void
+}
+
+/// A record as it lies in a pack, on its way to another.
+struct RecordCopy: Sendable {
+  /// Whose it is.
+  let triplet: TripletID
+  /// Where it lies now.
+  let place: BlobPlace
+  /// All of it, up to where the next one may start.
+  let bytes: [UInt8]
 }
 
 /// What a commit has changed, for those who wait for it.
@@ -22,6 +36,8 @@ public struct StoreChange: Sendable {
   public let addedTriplets: Int
   /// Triplets that were set aside because their bytes broke.
   public let quarantinedTriplets: Int
+  /// Triplets that were deleted.
+  public let deletedTriplets: Int
   /// Leases whose time ran out.
   public let expiredLeases: Int
 }

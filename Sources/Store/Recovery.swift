@@ -7,6 +7,7 @@ struct Recovery {
   let catalog: Catalog
   let packs: PackFolder
   let failpoints: Failpoints
+  let sealBytes: Int
 
   /// What the catalog says of a pack.
   private struct PackFacts {
@@ -49,7 +50,7 @@ struct Recovery {
     let owner = catalog
     return try PackWriter(
       packs, number: last.number, newest: newest, committedBytes: last.committedBytes,
-      isSealed: last.isSealed
+      isSealed: last.isSealed, sealBytes: sealBytes
     ) { (number) throws(StoreError) in try owner.register(pack: number) }
   }
 

@@ -32,6 +32,10 @@ public struct StoreError: Error, Sendable {
     case snapshotGone
     /// Compaction has moved the bytes since they were looked up; look them up again.
     case moved
+    /// The store has reached its quota, or the disk the reserve that must stay free.
+    case full
+    /// Another task that goes through the whole store is under way.
+    case busy
   }
 
   /// The kind of failure.
@@ -56,7 +60,8 @@ public struct StoreError: Error, Sendable {
     // Safe: the text is copied before another call can change it.
     let reason = unsafe String(cString: strerror(number))
     let remedy = Remedy(errno: number).text
-    return StoreError(.unwritable, "\(path): \(call) failed: \(reason) (\(number))\(remedy)")
+    let code: Code = [ENOSPC, EDQUOT].contains(number) ? .full : .unwritable
+    return StoreError(code, "\(path): \(call) failed: \(reason) (\(number))\(remedy)")
   }
 
   /// What an error of the database means for a caller.
@@ -84,6 +89,11 @@ public struct StoreError: Error, Sendable {
         "catalog.sqlite: \(doing) failed, the file is damaged: \(error.message ?? "")"
           + Remedy(database: error.resultCode).text,
         cause: error)
+    case .SQLITE_FULL:
+      return StoreError(
+        .full,
+        "catalog.sqlite: \(doing) failed: the disk is full"
+          + Remedy(database: error.resultCode).text, cause: error)
     default:
       return StoreError(
         .unwritable,

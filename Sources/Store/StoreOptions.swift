@@ -1,7 +1,17 @@
+import Schema
+
 /// How a store is opened.
 public struct StoreOptions: Sendable {
   /// What happens at the points where a test may interfere.
   public var failpoints: Failpoints
+  /// Seconds that a snapshot stays whole behind a stream that ended without saying that it is done.
+  public var snapshotLingerSeconds = 600
+  /// How much the store may take of its disk.
+  public var space = SpaceLimits()
+  /// What is free on the file system of a folder.
+  package var freeBytes: @Sendable (String) -> Int? = StoreSpace.systemFreeBytes
+  /// Bytes after which a pack is full.
+  package var sealBytes = PackLayout.sealBytes
 
   /// The standard options.
   public init(failpoints: Failpoints = .none) { self.failpoints = failpoints }

@@ -12,20 +12,32 @@ extension TripletStore {
   ///
   /// Everything but the blobs is compared at one moment, so the answer is exact while others
   /// write.
-  public nonisolated func check(isDeep: Bool) async throws(StoreError) -> Check.Result {
-    var result = try await recount()
+  ///
+  /// - Parameter progress: bytes of packs that were read, of how many, about.
+  public nonisolated func check(
+    isDeep: Bool,
+    progress: @Sendable (_ doneBytes: Int, _ totalBytes: Int) async -> Void = { _, _ in }
+  ) async throws(StoreError) -> Check.Result {
+    var result = try await compareCounts()
     guard isDeep else { return result }
-    var after: TripletID = 0
+    result.problems += try await comparePrompts()
+    let (count, bytes) = (result.triplets, index.read { $0.packBytes - $0.deadBytes })
+    var (after, done): (TripletID, Int) = (0, 0)
     while true {
       let page = try await page(after: after)
       guard let last = page.last else { return result }
       after = last
+      done += page.count
+      // Counted in triplets, told in bytes: what was stored meanwhile comes on top.
+      await progress(count > 0 ? Int(Double(bytes) / Double(count) * Double(done)) : 0, bytes)
       for id in page {
         guard !Task.isCancelled else { return result }
         do throws(StoreError) {
           let triplet = try await triplet(id)
           result.blobsRead += 1 + triplet.masks.count
         } catch {
+          // Deleted since the page was listed.
+          if error.code == .tripletUnknown { continue }
           let isDamaged = error.code == .corrupt
           if isDamaged, !result.quarantined.contains(id) { result.quarantined.append(id) }
           if result.problems.count < Self.maximumProblems {
@@ -47,7 +59,41 @@ extension TripletStore {
     }
   }
 
-  private func recount() throws(StoreError) -> Check.Result {
+  /// Holds the full text of the prompts against the prompts.
+  private func comparePrompts() throws(StoreError) -> [String] {
+    do throws(StoreError) {
+      try onDatabase("comparing prompts") {
+        try catalog.queue.writeWithoutTransaction { db in
+          try db.execute(
+            sql: "INSERT INTO prompt_search (prompt_search, rank) VALUES ('integrity-check', 1)")
+        }
+      }
+      return []
+    } catch {
+      guard error.code == .catalogDamaged else { throw error }
+      return ["the full text of prompts is not that of the prompts; 'groundwell recount' mends it"]
+    }
+  }
+
+  private nonisolated func packBytes(
+    _ db: Database, _ state: borrowing StoreIndex.State
+  ) throws -> [String] {
+    let live = try liveBytes(db)
+    var problems: [String] = []
+    for row in try Row.fetchAll(db, sql: "SELECT id, live_bytes FROM pack ORDER BY id") {
+      let (pack, says): (Int, Int) = (try row.get(0), try row.get(1))
+      let counted = live[pack] ?? 0
+      if says != counted || state.liveBytes[pack] ?? 0 != counted {
+        problems.append(
+          "pack \(pack): a recount gives \(counted) live bytes, the catalog says \(says), memory "
+            + "\(state.liveBytes[pack] ?? 0)")
+      }
+    }
+    return problems
+  }
+
+  /// Compares counts in memory and in the catalog with a recount.
+  func compareCounts() throws(StoreError) -> Check.Result {
     let state = index.read { $0 }
     return try read("a recount") { db in
       var problems: [String] = []
@@ -63,7 +109,7 @@ extension TripletStore {
               + "instances \(instances), the catalog says \(catalog), memory \(memory)")
         }
       }
-      problems += try partial(db) + jobs(db)
+      problems += try packBytes(db, state) + partial(db) + jobs(db)
       let live = "deleted_sequence IS NULL AND quarantined_sequence IS NULL"
       let triplets = try Int.fetchOne(db, sql: "SELECT count(*) FROM triplet WHERE \(live)") ?? 0
       if triplets != state.tripletCount {

@@ -18,7 +18,7 @@ extension TripletStore {
       for (position, item) in items.enumerated() {
         pending.append(
           PendingWrite(
-            triplet: item.triplet,
+            triplet: item.triplet, copies: [],
             isWanted: { db in try importedTriplet(db, source, item.name) == nil },
             apply: { db, blobs, context in
               together.set(
@@ -58,7 +58,7 @@ private func importedTriplet(
 
 private func applyImport(
   _ db: Database, _ source: String, _ item: String, _ triplet: EncodedTriplet,
-  _ blobs: (id: TripletID, places: [BlobPlace])?, _ context: inout CommitContext
+  _ blobs: PendingWrite.Written?, _ context: inout CommitContext
 ) throws -> TripletImport.Outcome {
   // Asked again: the same item may stand before this one in the same commit.
   if let known = try importedTriplet(db, source, item) {

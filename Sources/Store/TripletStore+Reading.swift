@@ -12,6 +12,10 @@ public struct StoreSummary: Sendable {
   public let categories: Int
   /// Bytes of all packs.
   public let packBytes: Int
+  /// Those of them that compaction can give back.
+  public let deadBytes: Int
+  /// Deleted triplets that compaction has not forgotten yet.
+  public let deleted: Int
   /// Jobs that are not finished.
   public let activeJobs: [JobInfo]
 }
@@ -23,7 +27,8 @@ extension TripletStore {
       StoreSummary(
         snapshot: state.snapshot, triplets: state.tripletCount,
         quarantined: state.quarantinedCount, categories: state.entries.count,
-        packBytes: state.packBytes, activeJobs: state.jobs.values.sorted { $0.job < $1.job })
+        packBytes: state.packBytes, deadBytes: state.deadBytes, deleted: state.deletedCount,
+        activeJobs: state.jobs.values.sorted { $0.job < $1.job })
     }
   }
 
@@ -84,17 +89,35 @@ extension TripletStore {
     let stored = try await stored(ids)
     var triplets: [(info: TripletInfo, image: RGBImage, masks: [BinaryMask])] = []
     triplets.reserveCapacity(ids.count)
-    for triplet in stored {
+    for triplet in stored { triplets.append(try await decodeWhereItLies(triplet)) }
+    return triplets
+  }
+
+  /// Decodes a triplet, which compaction may move meanwhile.
+  private nonisolated func decodeWhereItLies(
+    _ triplet: StoredTriplet
+  ) async throws(StoreError) -> (info: TripletInfo, image: RGBImage, masks: [BinaryMask]) {
+    var triplet = triplet
+    var moves = 0
+    while true {
       do throws(StoreError) {
-        triplets.append(try decode(triplet))
+        return try decode(triplet)
       } catch {
+        if error.code == .moved, moves < Self.maximumMoves {
+          moves += 1
+          guard let again = try await stored([triplet.row.id]).first else { throw error }
+          triplet = again
+          continue
+        }
         guard error.code == .corrupt, !triplet.isQuarantined else { throw error }
         await setAside(triplet.row.id, reason: error.message)
         throw error
       }
     }
-    return triplets
   }
+
+  /// How often one read follows a triplet that compaction moves.
+  public static let maximumMoves = 8
 
   /// - Throws: ``StoreError/Code/corrupt`` after setting a triplet aside whose rows are damaged.
   private nonisolated func stored(_ ids: [TripletID]) async throws(StoreError) -> [StoredTriplet] {
@@ -198,7 +221,8 @@ extension TripletStore {
         + "'groundwell backfill' makes one")
   }
 
-  static func noTriplet(_ id: TripletID) -> StoreError {
+  /// What is thrown about a triplet that is not there.
+  public static func noTriplet(_ id: TripletID) -> StoreError {
     StoreError(.tripletUnknown, "no triplet \(id) in this store")
   }
 }

@@ -27,13 +27,21 @@ public actor TripletStore {
   nonisolated let packs: PackFolder
   nonisolated let factsCache = FactsCache()
   nonisolated let options: StoreOptions
+  nonisolated let leases: SnapshotLeases
+  nonisolated let space: StoreSpace
   let catalog: Catalog
 
   /// Held until ``close()``.
   private var lock: StoreLock?
   private let clock: @Sendable () -> Int64
   private let onChange: @Sendable (StoreChange) -> Void
-  private var writer: PackWriter
+  var writer: PackWriter
+  /// What goes through the whole store at the moment; one such task at a time.
+  var maintenance: String?
+  /// The snapshots that the catalog promises to keep, and until when.
+  var promised: [Int64: Int64] = [:]
+  /// The copy of the catalog that a backup is making.
+  var catalogCopy: CatalogCopy?
   var pending: [PendingWrite] = []
   private var isFlushScheduled = false
   /// Set when the disk refused a sync: what it holds is unknown until the store is opened again.
@@ -60,9 +68,16 @@ public actor TripletStore {
       path + "/" + Catalog.fileName, now: clock(), hasPacks: Self.hasPacks(path + "/packs"),
       failpoints: failpoints)
     packs = PackFolder(path + "/packs", store: catalog.uuid, failpoints: failpoints)
-    writer = try Recovery(catalog: catalog, packs: packs, failpoints: failpoints).run()
+    writer = try Recovery(
+      catalog: catalog, packs: packs, failpoints: failpoints, sealBytes: options.sealBytes
+    ).run()
     try catalog.installSplits()
     index = try catalog.loadIndex()
+    let (oldest, kept) = try catalog.snapshotPromises()
+    promised = kept
+    leases = SnapshotLeases(
+      oldest: oldest, kept: kept, lingerSeconds: options.snapshotLingerSeconds, clock: clock)
+    space = StoreSpace(path, options.space, freeBytes: options.freeBytes)
     self.options = options
     self.path = path
     self.clock = clock
@@ -112,17 +127,16 @@ public actor TripletStore {
 
   /// Makes a change together with whatever else waits, and returns when it is durable.
   func write<T: Sendable>(
-    _ triplet: EncodedTriplet? = nil,
+    _ triplet: EncodedTriplet? = nil, copies: [RecordCopy] = [],
     isWanted: @escaping @Sendable (Database) throws -> Bool = { _ in false },
     _ apply:
-      @escaping @Sendable (Database, (id: TripletID, places: [BlobPlace])?, inout CommitContext)
-      throws -> T
+      @escaping @Sendable (Database, PendingWrite.Written?, inout CommitContext) throws -> T
   ) async throws(StoreError) -> T {
     let outcome: Result<T, StoreError> = await withCheckedContinuation { continuation in
       let result = Mutex<T?>(nil)
       pending.append(
         PendingWrite(
-          triplet: triplet, isWanted: isWanted,
+          triplet: triplet, copies: copies, isWanted: isWanted,
           apply: { db, blobs, context in
             let value = try apply(db, blobs, &context)
             result.withLock { $0 = value }
@@ -154,28 +168,32 @@ public actor TripletStore {
     pending = []
     if let failure { return writes.forEach { $0.finish(failure) } }
     var commit = GroupCommit(
-      catalog: catalog, index: index, now: clock(), failpoints: options.failpoints)
+      catalog: catalog, index: index, space: space, now: clock(),
+      failpoints: options.failpoints)
     let finished = commit.run(writes, &writer)
     failure = commit.fatal.map(StoreError.stopped(by:))
-    factsCache.remove(commit.removed)
+    factsCache.remove(commit.outdated)
     if let change = commit.change { onChange(change) }
     for (write, error) in zip(writes, finished) { write.finish(error) }
-    moveLog()
+    shortenLog()
   }
 
   /// Keeps the catalog's log short, once those who waited for the commit have been told.
-  private func moveLog() {
+  private func shortenLog() {
     guard failure == nil else { return }
     do throws(StoreError) {
       try catalog.checkpointWhenDue()
     } catch {
-      // Nothing is lost: the log keeps everything, and the next commit tries again.
+      // The log stays whole, so the next commit tries again; but after a failed sync nobody knows
+      // what the disk holds.
+      if error.isUncertain { failure = .stopped(by: error) }
     }
   }
 
   /// Finishes what is pending and refuses everything later; the store may then be opened again.
   public func close() {
     flush()
+    keepPromises()
     failure = StoreError(.unwritable, "the store is closed")
     do {
       try catalog.queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }

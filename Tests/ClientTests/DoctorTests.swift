@@ -19,6 +19,8 @@ import Testing
       default:
         var answer = Diagnose.exampleResult
         answer.refusal = nil
+        answer.full = nil
+        answer.maximumStoreBytes = 0
         change(&answer)
         return [.result(answer)]
       }
@@ -38,6 +40,36 @@ import Testing
     ] {
       #expect(run.output.contains(text), "\(text)")
     }
+  }
+
+  @Test(
+    "a quota is told with what is taken; a full store is wrong, one that is nearly full doubtful")
+  func quota() throws {
+    let gibibyte = 1 << 30
+    func run(_ maximum: Int, _ taken: Int, full: String? = nil) throws -> CommandRun {
+      CommandRun(
+        ["doctor"],
+        daemon: try Self.daemon { answer in
+          answer.maximumStoreBytes = maximum
+          answer.storeBytes = taken
+          answer.deadBytes = gibibyte / 2
+          answer.minimumFreeBytes = gibibyte / 4
+          answer.full = full
+        })
+    }
+    let free = try run(0, gibibyte)
+    #expect(
+      free.output.contains(
+        "ok      quota           1.0 GiB taken, 512.0 MiB of it dead, no limit; 256.0 MiB must stay "
+          + "free\n"))
+    let half = try run(2 * gibibyte, gibibyte)
+    #expect(half.output.contains("ok      quota           1.0 GiB of 2.0 GiB taken"))
+    let tight = try run(2 * gibibyte, 2 * gibibyte - 1000)
+    #expect(tight.output.contains("warning quota           2.0 GiB of 2.0 GiB taken"))
+    #expect(tight.output.contains("-> the store is about to refuse triplets"))
+    let full = try run(2 * gibibyte, 2 * gibibyte, full: "the store takes all")
+    #expect(full.status == .failed)
+    #expect(full.output.contains("WRONG   quota           full: the store takes all\n"))
   }
 
   @Test("a store that refuses changes, a full disk and few descriptors are wrong, with advice")

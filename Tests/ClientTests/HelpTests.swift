@@ -8,7 +8,9 @@ import Testing
 @Suite struct HelpTests {
   static let commands = [
     "", "status", "counts", "backfill", "jobs", "job", "job show", "job cancel", "query", "show",
-    "sheet", "plan", "stream", "check", "doctor", "import", "export",
+    "sheet", "plan", "stream", "check", "doctor", "import", "export", "delete", "compact",
+    "search", "quarantine", "quarantine list", "quarantine release", "quarantine delete", "recount",
+    "backup",
   ]
 
   @Test("the help of a command is the text in its file", arguments: commands)

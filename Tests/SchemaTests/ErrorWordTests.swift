@@ -13,7 +13,7 @@ import Testing
     ("triplet_corrupt", -32021), ("job_unknown", -32030), ("item_unknown", -32031),
     ("token_stale", -32032), ("stream_unknown", -32040), ("snapshot_gone", -32041),
     ("unsupported", -32050), ("over_quota", -32060), ("deadline_reached", -32061),
-    ("store_unwritable", -32070), ("stopping", -32071),
+    ("store_unwritable", -32070), ("store_full", -32072), ("stopping", -32071),
   ]
 
   @Test("words and codes are what they have always been")

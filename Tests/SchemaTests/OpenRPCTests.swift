@@ -61,7 +61,8 @@ import Testing
   func describesProgress() throws {
     let entries = try #require(document["x-notifications"] as? [[String: Any]])
     let entry = try #require(entries.first { $0["name"] as? String == Methods.progressName })
-    let example = JobProgress(request: .number(3), jobs: JobWait.exampleResult.jobs)
+    let example = JobProgress(
+      request: .number(3), jobs: JobWait.exampleResult.jobs, doneBytes: 1, totalBytes: 2)
     try compareParams(try object(example), entry, "progress")
   }
 

@@ -13,6 +13,7 @@ from . import safetensors
 from .calls import ProgressCallback, reporting
 from .errors import ConnectionLost, GroundwellError
 from .importing import ImportCalls
+from .keeping import KeepingCalls
 from .options import given, listed
 from .streaming import StreamCalls
 from .values import (
@@ -88,7 +89,7 @@ def connect(
     return client
 
 
-class Client(StreamCalls, WorkCalls, ImportCalls):
+class Client(StreamCalls, WorkCalls, ImportCalls, KeepingCalls):
     """A daemon, as a program sees it.
 
     Threads may share a client. After a fork the child gets a connection of its own at its first
@@ -142,6 +143,24 @@ class Client(StreamCalls, WorkCalls, ImportCalls):
                 descending=descending,
                 limit=limit,
             ),
+        )
+        return [TripletInfo.from_wire(entry) for entry in answer["triplets"]]
+
+    def search(
+        self,
+        text: str,
+        *,
+        category: Optional[str] = None,
+        after: Optional[int] = None,
+        limit: Optional[int] = None,
+    ) -> list[TripletInfo]:
+        """Triplets by words of their prompts, newest first, at most ``limit`` (100).
+
+        All words must be there; ``"cat on grass"`` in quotes is a phrase, ``photo*`` the beginning of
+        a word, ``-dog`` excludes. Ask again with the last id as ``after`` for more.
+        """
+        answer = self.call(
+            "triplet.search", given(text=text, category=category, after=after, limit=limit)
         )
         return [TripletInfo.from_wire(entry) for entry in answer["triplets"]]
 

@@ -184,6 +184,83 @@ class Triplet:
 
 
 @dataclass(frozen=True)
+class Deletion:
+    """What became of a request to delete triplets."""
+
+    #: How many it deleted.
+    deleted: int
+    #: Those that the store does not have, or no longer.
+    missing: list[int]
+    #: The first snapshot without them.
+    snapshot: int
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What a compaction has done."""
+
+    #: Deleted triplets that are forgotten now.
+    forgotten: int
+    #: Live triplets whose records moved.
+    moved: int
+    #: Packs that are gone.
+    packs: int
+    #: Bytes that packs take less than before.
+    freed_bytes: int
+    #: Dead bytes that are left.
+    dead_bytes: int
+    #: Deleted triplets that a held snapshot still shows.
+    held: int
+    #: Packs that were left because they hold damaged triplets.
+    damaged: list[int]
+    #: The oldest snapshot that is held.
+    oldest_held: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Recount:
+    """What a recount has corrected, and what it could not."""
+
+    corrected: list[str]
+    left: list[str]
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What a backup holds."""
+
+    store: str
+    catalog_version: int
+    #: The last change-sequence number in the copy.
+    snapshot: int
+    triplets: int
+    created_microseconds: int
+    #: ``path``, ``bytes`` and ``checksum`` of each file.
+    files: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A triplet that was set aside."""
+
+    triplet: int
+    found_microseconds: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """What became of triplets that were to be taken back."""
+
+    #: New ids by old ones.
+    released: dict[int, int]
+    #: What is still wrong, by id.
+    damaged: dict[int, str]
+    #: Those that are not set aside, or not there.
+    missing: list[int]
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """What a check of the store found."""
 

@@ -325,3 +325,54 @@ def test_an_answer_with_fields_missing_is_a_bad_answer(daemon, client):
             Lease(1, 2, 3), IMAGE, np.asarray(MASK), [], prompt="", provenance=Provenance("x", 1, "w", 1)
         )
     assert caught.value.word == "bad_answer"
+
+
+def test_delete_takes_any_number_and_each_once(daemon, client):
+    result = client.delete([17, 18, 17, 4711])
+    assert daemon.sent("triplet.delete") == [golden_request("triplet.delete")]
+    assert (result.deleted, result.missing, result.snapshot) == (2, [4711], 1043)
+    result = client.delete(range(1, 1502))
+    sizes = [len(sent["triplets"]) for sent in daemon.sent("triplet.delete")[1:]]
+    assert sizes == [1000, 501] and result.deleted == 4 and result.missing == [4711, 4711]
+    assert client.delete([]).deleted == 0
+
+
+def test_compact(daemon, client):
+    result = client.compact(dead_percent=20)
+    assert daemon.sent("store.compact") == [golden_request("store.compact")]
+    assert (result.forgotten, result.packs, result.held, result.oldest_held) == (120, 2, 30, 1042)
+
+
+def test_search(daemon, client):
+    found = client.search("cat on grass", category="cat", after=4711, limit=10)
+    assert daemon.sent("triplet.search") == [golden_request("triplet.search")]
+    assert [entry.triplet for entry in found] == [17]
+
+
+def test_quarantine_is_listed_in_pages_and_released(daemon, client):
+    pages = []
+
+    def answer(conversation, request):
+        pages.append(request["params"])
+        entry = {"triplet": 7 + len(pages), "found_microseconds": 5, "reason": "a bit"}
+        result = {"triplets": [entry]}
+        if len(pages) < 3:
+            result["next"] = entry["triplet"]
+        conversation.answer(request, result)
+
+    daemon.handlers["quarantine.list"] = answer
+    assert [entry.triplet for entry in client.quarantined()] == [8, 9, 10]
+    assert [page.get("after") for page in pages] == [None, 8, 9]
+    result = client.release_quarantined([17, 18, 4711])
+    assert daemon.sent("quarantine.release") == [golden_request("quarantine.release")]
+    assert result.released == {17: 1044} and result.missing == [4711]
+    assert list(result.damaged) == [18]
+
+
+def test_backup_and_recount(daemon, client):
+    result = client.backup("/backup/groundwell-monday")
+    assert daemon.sent("store.backup") == [golden_request("store.backup")]
+    assert result.snapshot == 1042 and result.files[0]["path"] == "catalog.sqlite"
+    client.backup("monday")
+    assert daemon.sent("store.backup")[1] == {"directory": os.path.join(os.getcwd(), "monday")}
+    assert client.recount().left == ["triplet 17 has no mask"]

@@ -52,6 +52,8 @@ public enum ErrorWord: String, Codable, Sendable, CaseIterable {
   case deadlineReached = "deadline_reached"
   /// The store cannot take changes: read-only, full, or failing.
   case storeUnwritable = "store_unwritable"
+  /// The store has reached its quota, or the disk the reserve that must stay free.
+  case storeFull = "store_full"
   /// The daemon is stopping; ask again when it is back.
   case stopping
 
@@ -83,6 +85,7 @@ public enum ErrorWord: String, Codable, Sendable, CaseIterable {
     case .overQuota: -32060
     case .deadlineReached: -32061
     case .storeUnwritable: -32070
+    case .storeFull: -32072
     case .stopping: -32071
     }
   }

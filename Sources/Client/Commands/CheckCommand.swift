@@ -3,9 +3,6 @@ import Schema
 
 /// `groundwell check`.
 struct CheckCommand: ClientCommand {
-  /// A deep check reads the whole store.
-  private static let timeout: Duration = .seconds(Limits.standard.maximumWaitSeconds)
-
   static let configuration = CommandConfiguration(
     commandName: "check",
     abstract: "Compare the store's counts with a recount; ends with 1 when something is wrong.")
@@ -17,8 +14,8 @@ struct CheckCommand: ClientCommand {
   @OptionGroup var connection: ConnectionOptions
 
   func run(in console: Console) throws(ClientError) {
-    let found = try connection.connect(in: console).call(
-      Check.self, Check.Params(deep: deep), timeout: Self.timeout)
+    let found = try connection.connect(in: console).callLong(
+      Check.self, Check.Params(deep: deep), "reading", console)
     try console.write(
       output.json
         ? OutputOptions.line(found) : CheckReport.rendered(found, style: console.style))

@@ -24,7 +24,7 @@ package enum DaemonCheck {
       Finding(
         .fine, "locked memory",
         "\(StatusReport.bytes(daemon.maximumLockedBytes)) allowed, none is needed"),
-      space(daemon, status), log(daemon),
+      space(daemon, status), quota(daemon), log(daemon),
       writable(daemon), health(check, status), workers(status), supervision(daemon),
       Finding(
         .fine, "settings",
@@ -70,6 +70,27 @@ package enum DaemonCheck {
       "\(StatusReport.bytes(daemon.storeFreeBytes)) of "
         + "\(StatusReport.bytes(daemon.storeTotalBytes)) free at \(status.storePath)",
       "make room: a full disk refuses every new triplet; what is stored stays readable")
+  }
+
+  private static func quota(_ daemon: Diagnose.Result) -> Finding {
+    let taken = StatusReport.bytes(daemon.storeBytes)
+    if let full = daemon.full {
+      return Finding(
+        .wrong, "quota", "full: \(full)",
+        "nothing is lost, and streams go on; backfills wait until there is room")
+    }
+    let dead = daemon.deadBytes > 0 ? ", \(StatusReport.bytes(daemon.deadBytes)) of it dead" : ""
+    let reserve = "\(StatusReport.bytes(daemon.minimumFreeBytes)) must stay free"
+    guard daemon.maximumStoreBytes > 0 else {
+      return Finding(.fine, "quota", "\(taken) taken\(dead), no limit; \(reserve)")
+    }
+    let isTight =
+      Double(daemon.storeBytes) > (1 - scarceShare) * Double(daemon.maximumStoreBytes)
+    return Finding(
+      isTight ? .doubtful : .fine, "quota",
+      "\(taken) of \(StatusReport.bytes(daemon.maximumStoreBytes)) taken\(dead); \(reserve)",
+      "the store is about to refuse triplets: delete some and compact, or raise "
+        + "store.maximum_store_bytes")
   }
 
   private static func log(_ daemon: Diagnose.Result) -> Finding {

@@ -10,7 +10,20 @@ extension Setting {
   static func named(_ key: String) -> Setting? { all.first { $0.key == key } }
 
   private static var store: [Setting] {
-    [Setting("store", "path", "--store", .text(\.storePath, path))]
+    [
+      Setting("store", "path", "--store", .text(\.storePath, path)),
+      Setting(
+        "store", "maximum_store_bytes", nil, .integer(\.maximumStoreBytes, 0...1 << 50),
+        isLive: true),
+      Setting(
+        "store", "minimum_free_bytes", nil, .integer(\.minimumFreeBytes, 0...1 << 50),
+        isLive: true),
+      Setting(
+        "store", "compaction_dead_percent", nil, .integer(\.compactionDeadPercent, 0...100),
+        isLive: true),
+      Setting(
+        "store", "snapshot_linger_seconds", nil, .integer(\.snapshotLingerSeconds, 0...2_592_000)),
+    ]
   }
 
   private static var server: [Setting] {

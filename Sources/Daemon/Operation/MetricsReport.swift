@@ -90,6 +90,29 @@ struct MetricsReport {
     text.add(
       .gauge, "pack_bytes", unit: "bytes", "Bytes of all packs.", Double(summary.packBytes))
     text.add(
+      .gauge, "store_bytes", unit: "bytes", "Bytes of packs and catalog.",
+      Double(context.store.storeBytes))
+    text.add(
+      .gauge, "maximum_store_bytes", unit: "bytes", "Bytes that these may take; 0 for any number.",
+      Double(context.settings.maximumStoreBytes))
+    text.add(
+      .gauge, "minimum_free_bytes", unit: "bytes",
+      "Bytes that must stay free on the store's file system.",
+      Double(context.settings.minimumFreeBytes))
+    text.add(
+      .gauge, "store_full", "1 while the store takes no more triplets, else 0.",
+      context.store.fullness == nil ? 0 : 1)
+    text.add(
+      .gauge, "dead_bytes", unit: "bytes", "Bytes of packs that compaction can give back.",
+      Double(summary.deadBytes))
+    text.add(
+      .gauge, "deleted_triplets_waiting",
+      "Deleted triplets that a snapshot may still show, or that compaction has not come to.",
+      Double(summary.deleted))
+    text.add(
+      .counter, "deleted_triplets", "Triplets that were deleted.",
+      value(counters.deletedTriplets))
+    text.add(
       .gauge, "wal_bytes", unit: "bytes", "Bytes of the catalog's write-ahead log.",
       Double(StoreFiles(context.store.path).walBytes))
     text.add(

@@ -22,6 +22,8 @@ final class ServingCounters: Sendable {
   /// Triplets that became durable, and the bytes that they came in.
   let ingestedTriplets = Atomic<Int>(0)
   let ingestedBytes = Atomic<Int>(0)
+  /// Triplets that were deleted.
+  let deletedTriplets = Atomic<Int>(0)
   /// Leases whose time ran out.
   let expiredLeases = Atomic<Int>(0)
   /// Triplets whose bytes were not what was written.

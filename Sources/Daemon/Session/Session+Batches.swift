@@ -8,8 +8,8 @@ extension Session {
   /// A batch that is written, and what is to be said of it.
   private struct Batch {
     let number: Int
-    let writer: BatchWriter
-    let items: [BatchItem]
+    var writer: BatchWriter
+    var items: [BatchItem]
     var result: BatchGet.Result
   }
 
@@ -160,6 +160,22 @@ extension Session {
 
   /// Reads and decodes on all cores, straight to where the batch will lie.
   private func write(_ batch: inout Batch, into memory: BatchMemory) async throws {
+    for _ in 0..<TripletStore.maximumMoves {
+      do {
+        return try await writeWhereItLies(&batch, into: memory)
+      } catch let error as StoreError where error.code == .moved {
+        // Compaction was quicker: the same triplets lie elsewhere now.
+        let facts = try await context.store.facts(batch.items.map(\.facts.triplet))
+        batch.items = zip(batch.items, facts).map { item, facts in item.at(facts) }
+        batch.writer = batch.writer.writing(batch.items)
+      }
+    }
+    throw DaemonError(
+      .internalError, "batch \(batch.number) was moved again and again; ask once more",
+      retryAfterMilliseconds: 100)
+  }
+
+  private func writeWhereItLies(_ batch: inout Batch, into memory: BatchMemory) async throws {
     let began = ContinuousClock.now
     let writer = batch.writer
     // Safe: `memory` has the bytes of the layout, lives until the closures have run, and nobody

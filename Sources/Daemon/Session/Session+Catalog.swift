@@ -34,7 +34,7 @@ extension Session {
     return try context.store.counts(params.categories, minimum: minimum)
   }
 
-  func check(_ params: Check.Params) async throws -> Check.Result {
+  func check(_ params: Check.Params, _ id: RequestID) async throws -> Check.Result {
     guard params.deep == true else { return try await context.store.check(isDeep: false) }
     guard
       context.figures.isChecking.withLock({ flag in
@@ -47,8 +47,12 @@ extension Session {
         retryAfterMilliseconds: 5000)
     }
     defer { context.figures.isChecking.withLock { $0 = false } }
+    let (store, reporter) = (context.store, ByteReporter())
     return try await withTaskExecutorPreference(context.pool) {
-      try await context.store.check(isDeep: true)
+      try await store.check(isDeep: true) { done, total in
+        guard reporter.isDue() else { return }
+        await self.sendProgress(id, doneBytes: done, totalBytes: total)
+      }
     }
   }
 

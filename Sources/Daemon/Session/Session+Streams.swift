@@ -13,8 +13,9 @@ extension Session {
     let names = try await categories(params)
     let before = try stocks(names)
     if params.snapshot == nil { try await fillThin(params, names, id) }
-    let view = try await context.store.view(names, at: params.snapshot)
-    let stream = try await open(params, format, view)
+    let hold = try context.store.hold(params.snapshot)
+    let view = try await context.store.view(names, at: hold.snapshot)
+    let stream = try await open(params, format, view, hold)
     // Others may have been opened meanwhile.
     try hasRoomForStream()
     lastStream += 1
@@ -68,7 +69,8 @@ extension Session {
   // MARK: Opening
 
   private func open(
-    _ params: StreamOpen.Params, _ format: BatchFormat, _ view: SnapshotView
+    _ params: StreamOpen.Params, _ format: BatchFormat, _ view: SnapshotView,
+    _ hold: SnapshotHold
   ) async throws -> OpenStream {
     try hasEnough(params, view)
     let plan = try BatchPlan(
@@ -85,8 +87,9 @@ extension Session {
           + "\(limit - Safetensors.maximumHeaderBytes): ask for fewer or smaller ones")
     }
     return OpenStream(
-      params: params, view: view, plan: plan, imageSize: side, store: context.store.uuid,
-      format: format, rows: context.store.rows(of: view.categories.map(\.name)),
+      params: params, view: view, hold: hold, plan: plan, imageSize: side,
+      store: context.store.uuid, format: format,
+      rows: context.store.rows(of: view.categories.map(\.name)),
       followed: try await followed(params, plan, view, side),
       bound: params.maximumDraws.map { DrawBound($0, categories: plan.categories.count) })
   }
@@ -131,7 +134,10 @@ extension Session {
 
   private func side(_ params: StreamOpen.Params, _ view: SnapshotView) async throws -> Int {
     if let size = params.imageSize { return size }
-    let info = try await context.store.triplet(view.triplet(category: 0, item: 0)).info
+    let first = view.triplet(category: 0, item: 0)
+    guard let info = try await context.store.facts([first]).first else {
+      throw TripletStore.noTriplet(first)
+    }
     guard info.width == info.height else {
       throw DaemonError(
         .invalidParams,
@@ -166,7 +172,8 @@ extension Session {
   // MARK: Closing
 
   func streamClose(_ params: StreamClose.Params) throws -> Empty {
-    _ = try stream(params.stream)
+    // Whoever closes a stream is done with its snapshot; whoever vanishes may come back.
+    try stream(params.stream).hold.finish()
     streams[params.stream] = nil
     context.slotLedger.release(slots.close(stream: params.stream), user: connection.peer.user)
     context.figures.streamCount.withLock { $0 -= 1 }

@@ -67,6 +67,7 @@ extension Session {
           "\(state) and its backfill is \(failed.state.rawValue): "
             + (failed.lastError ?? "no reason given"))
       }
+      try hasRoom("\(state): its backfill goes on when there is room")
       if reporter.isDue(infos) { await sendProgress(reporter.id, infos) }
       guard ContinuousClock.now < deadline else {
         throw DaemonError(

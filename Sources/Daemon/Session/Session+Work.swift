@@ -21,6 +21,7 @@ extension Session {
     try inRange(params.priority ?? 0, -100...100, "priority")
     let seed = params.seed ?? Int64.random(in: 0..<(1 << 53))
     try inRange(seed, 0...((1 << 53) - 1), "seed")
+    try hasRoom()
     let outcomes = try await context.store.backfill(
       params.goals, engine: engine, imageSize: size, priority: params.priority ?? 0, seed: seed,
       companions: params.companions ?? true)
@@ -50,6 +51,7 @@ extension Session {
       if finished || ContinuousClock.now >= deadline {
         return JobWait.Result(jobs: jobs, finished: finished)
       }
+      try hasRoom("the jobs go on when there is room")
       if reporter.isDue(jobs) { await sendProgress(reporter.id, jobs) }
     }
     throw DaemonError(.stopping, "the daemon is stopping; the jobs go on when it is back")
@@ -66,7 +68,7 @@ extension Session {
     let deadline = ContinuousClock.now + .seconds(params.waitSeconds ?? 0)
     for await _ in context.signal.wakeUps() {
       // From memory: idle workers must not cost a transaction each time something changes.
-      if hasWork(params.engines) {
+      if hasWork(params.engines), context.store.fullness == nil {
         let items = try await context.store.lease(params)
         context.leases.assign(items.map(\.lease), to: number)
         if !items.isEmpty { return WorkLease.Result(items: items) }
@@ -74,6 +76,14 @@ extension Session {
       if ContinuousClock.now >= deadline { return WorkLease.Result(items: []) }
     }
     throw DaemonError(.stopping, "the daemon is stopping; lease again when it is back")
+  }
+
+  /// Refuses what needs more triplets while the store takes none.
+  func hasRoom(_ remedy: String? = nil) throws(DaemonError) {
+    guard let full = context.store.fullness else { return }
+    throw DaemonError(
+      .storeFull, full.message + (remedy.map { "; \($0)" } ?? ""), retryAfterMilliseconds: 60_000,
+      cause: full)
   }
 
   private func hasWork(_ engines: [String]) -> Bool {

@@ -206,7 +206,12 @@ actor Session {
     case Diagnose.name:
       return try await request.answer(Diagnose.self) { _ in try await diagnose() }
     case Counts.name: return try await request.answer(Counts.self) { try counts($0) }
-    case Check.name: return try await request.answer(Check.self) { try await check($0) }
+    case Check.name:
+      return try await request.answer(Check.self) { try await check($0, request.id) }
+    case Recount.name:
+      return try await request.answer(Recount.self) { _ in try await context.store.recount() }
+    case Backup.name:
+      return try await request.answer(Backup.self) { try await backup($0, request.id) }
     case Backfill.name: return try await request.answer(Backfill.self) { try await backfill($0) }
     case JobList.name: return try await request.answer(JobList.self) { try await jobList($0) }
     case JobCancel.name: return try await request.answer(JobCancel.self) { try await jobCancel($0) }
@@ -214,6 +219,14 @@ actor Session {
       return try await request.answer(JobWait.self) { try await jobWait($0, request.id) }
     case TripletQuery.name:
       return try await request.answer(TripletQuery.self) { try await query($0) }
+    case TripletSearch.name:
+      return try await request.answer(TripletSearch.self) { try await context.store.search($0) }
+    case QuarantineList.name:
+      return try await request.answer(QuarantineList.self) {
+        try await context.store.quarantined($0)
+      }
+    case QuarantineRelease.name:
+      return try await request.answer(QuarantineRelease.self) { try await release($0) }
     case TripletGet.name:
       return try await request.answerWithBody(TripletGet.self) { try await tripletGet($0) }
     case TripletImport.name:
@@ -222,6 +235,10 @@ actor Session {
       }
     case ImportList.name:
       return try await request.answer(ImportList.self) { try await imported($0) }
+    case TripletDelete.name:
+      return try await request.answer(TripletDelete.self) { try await delete($0) }
+    case Compact.name:
+      return try await request.answer(Compact.self) { try await compact($0, request.id) }
     case WorkLease.name: return try await request.answer(WorkLease.self) { try await lease($0) }
     case WorkRenew.name: return try await request.answer(WorkRenew.self) { try await renew($0) }
     case WorkSubmit.name:
@@ -298,8 +315,16 @@ actor Session {
 
   /// Reports how far a waiting request is.
   func sendProgress(_ id: RequestID, _ jobs: [JobInfo]) async {
-    let note = Request(
-      id: nil, method: Methods.progressName, params: JobProgress(request: id, jobs: jobs))
+    await send(JobProgress(request: id, jobs: jobs))
+  }
+
+  /// Reports how many bytes a request that goes through the store has dealt with.
+  func sendProgress(_ id: RequestID, doneBytes: Int, totalBytes: Int) async {
+    await send(JobProgress(request: id, doneBytes: doneBytes, totalBytes: totalBytes))
+  }
+
+  private func send(_ progress: JobProgress) async {
+    let note = Request(id: nil, method: Methods.progressName, params: progress)
     do throws(SchemaError) {
       await connection.send(OutgoingFrame(WireFrame(json: try JSONText.encode(note))))
     } catch {

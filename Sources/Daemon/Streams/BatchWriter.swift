@@ -11,6 +11,11 @@ struct BatchItem: Sendable {
   let probability: Float
   /// Which part of the image it shows.
   let part: Augmentation
+
+  /// The same item, whose triplet was looked up again.
+  func at(_ facts: TripletFacts) -> BatchItem {
+    BatchItem(facts: facts, category: category, probability: probability, part: part)
+  }
 }
 
 /// Writes the body of one batch; `BatchGet` describes its tensors.
@@ -48,6 +53,11 @@ struct BatchWriter: Sendable {
       tensors["image"]?.range, tensors["labels"]?.range, tensors["target"]?.range,
       tensors["instances"]?.range
     )
+  }
+
+  /// A writer of the same batch, whose triplets lie elsewhere.
+  func writing(_ items: [BatchItem]) -> BatchWriter {
+    BatchWriter(format, side: side, rows: rows, items: items)
   }
 
   /// Items of the batch.

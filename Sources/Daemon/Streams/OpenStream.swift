@@ -7,6 +7,8 @@ struct OpenStream: Sendable {
   let params: StreamOpen.Params
   /// The lists that it draws from, as they are at its snapshot.
   let view: SnapshotView
+  /// Keeps that snapshot whole.
+  let hold: SnapshotHold
   /// The order in which it draws, without edges.
   let plan: BatchPlan
   /// Pixels along a side of its images.

@@ -80,7 +80,7 @@ struct WorkerSupervisor: Service {
         let hasWork = context.store.summary.activeJobs.contains {
           $0.engine == "scenes" && $0.items > $0.done + $0.parked + $0.leased
         }
-        if hasWork { return true }
+        if hasWork, context.store.fullness == nil { return true }
       }
       return false
     }

@@ -148,8 +148,15 @@ struct WorkerLoop {
     {
       let oldest = outstanding.removeFirst()
       try ignoringLostLeases { () throws(WireError) in
-        _ = try client.receive(WorkSubmit.self, id: oldest.id)
-        madeCount += 1
+        do throws(WireError) {
+          _ = try client.receive(WorkSubmit.self, id: oldest.id)
+          madeCount += 1
+        } catch  where error.word == .storeFull {
+          // No fault of the item: it is made when there is room.
+          _ = try client.call(WorkRelease.self, .init(leases: [oldest.lease]))
+        } catch {
+          throw error
+        }
       }
     }
   }

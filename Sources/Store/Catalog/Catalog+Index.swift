@@ -13,8 +13,11 @@ extension Catalog {
           db, "triplet WHERE deleted_sequence IS NULL AND quarantined_sequence IS NULL")
         state.quarantinedCount = try count(
           db, "triplet WHERE deleted_sequence IS NULL AND quarantined_sequence IS NOT NULL")
-        for row in try Row.fetchAll(db, sql: "SELECT id, committed_bytes FROM pack") {
-          state.packEnds[try row.get("id")] = try row.get("committed_bytes")
+        state.deletedCount = try count(db, "triplet WHERE deleted_sequence IS NOT NULL")
+        for row in try Row.fetchAll(db, sql: "SELECT id, committed_bytes, live_bytes FROM pack") {
+          let pack: Int = try row.get("id")
+          state.packEnds[pack] = try row.get("committed_bytes")
+          state.liveBytes[pack] = try row.get("live_bytes")
         }
         try loadCategories(db, &state)
         let active = JobList.Params(state: .active)

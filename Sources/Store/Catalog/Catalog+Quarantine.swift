@@ -16,7 +16,8 @@ func quarantineTriplet(
     sql: "INSERT OR REPLACE INTO quarantine (triplet, found_us, reason) VALUES (?, ?, ?)",
     arguments: [id, context.now, String(reason.prefix(maximumReasonCharacters))])
   context.sequence = sequence
-  context.quarantined.append((id, sequence, try countOut(db, id)))
+  context.quarantined.append(
+    .init(triplet: id, sequence: sequence, categories: try countOut(db, id)))
   return true
 }
 

@@ -32,7 +32,7 @@ func insertTriplet(
       sql: "UPDATE category SET stock = stock + 1, instances = instances + ? WHERE id = ?"
     ).execute(arguments: [entry.count, category])
   }
-  context.addedBytes += places.reduce(0) { $0 + $1.recordBytes }
+  for place in places { context.countLive(place) }
   context.added.append(
     .init(
       triplet: id,

@@ -146,7 +146,7 @@ struct Catalog: Sendable {
     guard try PosixFile.length(ofFileAt: queue.path + "-wal") ?? 0 > Self.logBytes else { return }
     try failpoints.reach(.checkpointBefore)
     try onDatabase("checkpointing") {
-      try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.passive) }
+      try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
     }
     try failpoints.reach(.checkpointAfter)
   }

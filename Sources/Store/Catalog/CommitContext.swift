@@ -9,15 +9,33 @@ struct CommitContext {
     let categories: [(row: Int64, name: CategoryName, instances: Int)]
   }
 
+  /// A triplet that new snapshots no longer show.
+  struct Removed {
+    let triplet: TripletID
+    /// The number of its removal.
+    let sequence: Int64
+    /// What it took out of the counts: nothing when it had been set aside before.
+    let categories: [(row: Int64, instances: Int)]
+    /// Whether it had been set aside before.
+    var wasSetAside = false
+  }
+
   /// The last sequence number that was given out.
   var sequence: Int64
-  /// Bytes of the records of triplets added.
-  var addedBytes = 0
+  /// By how much the live bytes of packs have changed.
+  var liveBytes: [Int: Int] = [:]
   /// Triplets added, in order.
   var added: [Added] = []
-  /// Triplets set aside, with the number of each one's removal.
-  var quarantined:
-    [(triplet: TripletID, sequence: Int64, categories: [(row: Int64, instances: Int)])] = []
+  /// Triplets set aside.
+  var quarantined: [Removed] = []
+  /// Triplets deleted.
+  var deleted: [Removed] = []
+  /// Deleted triplets whose rows are gone.
+  var forgotten: [TripletID] = []
+  /// Triplets whose records lie elsewhere now.
+  var moved: [TripletID] = []
+  /// Packs that no row refers to any more.
+  var retiredPacks: [Int] = []
   /// Jobs that may have changed.
   var jobs: Set<Int64> = []
   /// Categories whose target may have changed or that are new.
@@ -26,8 +44,13 @@ struct CommitContext {
   var expiredLeases = 0
   /// Whether nothing that anybody waits for has changed.
   var isEmpty: Bool {
-    added.isEmpty && quarantined.isEmpty && jobs.isEmpty && categories.isEmpty
+    added.isEmpty && quarantined.isEmpty && deleted.isEmpty && jobs.isEmpty && categories.isEmpty
   }
   /// The time that everything in the transaction carries.
   let now: Int64
+
+  /// Counts bytes of records that a row begins or ceases to refer to.
+  mutating func countLive(_ place: BlobPlace, isGone: Bool = false) {
+    liveBytes[place.pack, default: 0] += isGone ? -place.recordBytes : place.recordBytes
+  }
 }

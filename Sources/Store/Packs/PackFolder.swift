@@ -97,12 +97,18 @@ final class PackFolder: Sendable {
   /// - Throws: ``StoreError/Code/corrupt`` when it is missing or another store's,
   ///   ``StoreError/Code/moved`` when compaction has emptied it.
   func file(_ number: Int) throws(StoreError) -> PosixFile {
-    let (open, isRetired) = state.withLock { ($0.files[number], $0.retired.contains(number)) }
-    if let open { return open }
-    guard !isRetired else {
+    if let open = state.withLock({ $0.files[number] }) { return open }
+    do throws(StoreError) {
+      return try open(number)
+    } catch {
+      // Asked behind the failure: it may have been let go in between.
+      guard state.withLock({ $0.retired.contains(number) }) else { throw error }
       throw StoreError(
         .moved, "\(Self.name(number)) was compacted away; look its triplets up again")
     }
+  }
+
+  private func open(_ number: Int) throws(StoreError) -> PosixFile {
     let path = path + "/" + Self.name(number)
     guard try PosixFile.length(ofFileAt: path) != nil else {
       throw StoreError(.corrupt, "\(path) is missing; the catalog needs it: restore it")
@@ -131,7 +137,8 @@ final class PackFolder: Sendable {
     ).blob
   }
 
-  private func header(_ number: Int) -> [UInt8] {
+  /// The bytes that a pack of this store begins with.
+  func header(_ number: Int) -> [UInt8] {
     var bytes = PackLayout.fileMagic.littleEndianBytes + store + UInt64(number).littleEndianBytes
     bytes.append(contentsOf: repeatElement(0, count: 24))
     return bytes + xxh3(bytes[...]).littleEndianBytes

@@ -80,11 +80,11 @@ import Synchronization
     return low
   }
 
-  /// A list without `id`; this one stays as it is for those who read it.
-  func removing(_ id: TripletID) -> CategoryList {
+  /// A list without `ids`; this one stays as it is for those who read it.
+  func removing(_ ids: Set<TripletID>) -> CategoryList {
     let reader = CategoryReader(self)
     let list = CategoryList()
-    for index in 0..<count where reader[index] != id { list.append(reader[index]) }
+    for index in 0..<count where !ids.contains(reader[index]) { list.append(reader[index]) }
     return list
   }
 

@@ -86,6 +86,9 @@ extension TripletStore {
         .snapshotGone,
         "snapshot \(snapshot) is not in this store, whose newest is \(state.snapshot)")
     }
+    guard snapshot >= leases.oldest else {
+      throw SnapshotLeases.gone(snapshot, oldest: leases.oldest)
+    }
     var entries: [SnapshotView.Category] = []
     for name in categories ?? state.rows.keys.sorted() {
       let (row, entry) = try Self.entry(name, state)

@@ -29,8 +29,12 @@ package final class StoreIndex: Sendable {
     var lastRemoval: Int64 = 0
     var tripletCount = 0
     var quarantinedCount = 0
+    /// Deleted triplets whose rows are still there.
+    var deletedCount = 0
     /// Where each pack ends.
     var packEnds: [Int: Int] = [:]
+    /// Bytes of each pack that rows refer to.
+    var liveBytes: [Int: Int] = [:]
     var rows: [CategoryName: Int64] = [:]
     /// The categories by their row in the catalog.
     package var entries: [Int64: Entry] = [:]

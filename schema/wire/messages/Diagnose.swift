@@ -23,6 +23,16 @@ public enum Diagnose: Method {
     public var storeFreeBytes: Int
     /// Bytes of that file system.
     public var storeTotalBytes: Int
+    /// Bytes of packs and catalog.
+    public var storeBytes: Int
+    /// Bytes that these may take; 0 for any number.
+    public var maximumStoreBytes: Int
+    /// Bytes that must stay free on that file system; 0 for none.
+    public var minimumFreeBytes: Int
+    /// Why the store takes no more triplets; absent when it does.
+    public var full: String?
+    /// Bytes of packs that compaction can give back.
+    public var deadBytes: Int
     /// Bytes of the catalog's write-ahead log.
     public var walBytes: Int
     /// Bytes of shared memory that clients' slots take.
@@ -44,7 +54,8 @@ public enum Diagnose: Method {
     public init(
       sqlite: String, lz4: String, xxhash: String, residentBytes: Int, openDescriptors: Int,
       maximumDescriptors: Int, maximumLockedBytes: Int, storeFreeBytes: Int, storeTotalBytes: Int,
-      walBytes: Int, slotBytes: Int, maximumSlotBytes: Int, refusal: String?,
+      storeBytes: Int, maximumStoreBytes: Int, minimumFreeBytes: Int, full: String?,
+      deadBytes: Int, walBytes: Int, slotBytes: Int, maximumSlotBytes: Int, refusal: String?,
       configuration: String?, metrics: String?, supervised: Bool, watchdogSeconds: Int?
     ) {
       self.sqlite = sqlite
@@ -56,6 +67,11 @@ public enum Diagnose: Method {
       self.maximumLockedBytes = maximumLockedBytes
       self.storeFreeBytes = storeFreeBytes
       self.storeTotalBytes = storeTotalBytes
+      self.storeBytes = storeBytes
+      self.maximumStoreBytes = maximumStoreBytes
+      self.minimumFreeBytes = minimumFreeBytes
+      self.full = full
+      self.deadBytes = deadBytes
       self.walBytes = walBytes
       self.slotBytes = slotBytes
       self.maximumSlotBytes = maximumSlotBytes
@@ -75,8 +91,11 @@ public enum Diagnose: Method {
   public static let exampleResult = Result(
     sqlite: "3.40.1", lz4: "1.9.4", xxhash: "0.8.1", residentBytes: 90_000_000,
     openDescriptors: 40, maximumDescriptors: 1_048_576, maximumLockedBytes: 8_388_608,
-    storeFreeBytes: 60_000_000_000, storeTotalBytes: 250_000_000_000, walBytes: 4_000_000,
-    slotBytes: 100_000_000, maximumSlotBytes: 17_179_869_184,
+    storeFreeBytes: 60_000_000_000, storeTotalBytes: 250_000_000_000,
+    storeBytes: 9_000_000_000, maximumStoreBytes: 10_000_000_000,
+    minimumFreeBytes: 268_435_456, full: "the store takes 9000000000 bytes",
+    deadBytes: 40_000_000, walBytes: 4_000_000, slotBytes: 100_000_000,
+    maximumSlotBytes: 17_179_869_184,
     refusal: "000001.pack: fdatasync failed: Input/output error (5)",
     configuration: "/etc/groundwell/groundwelld.toml", metrics: "http://127.0.0.1:9477/metrics",
     supervised: true, watchdogSeconds: 60)

@@ -166,10 +166,18 @@ public struct JobProgress: Codable, Sendable, Equatable {
   public var request: RequestID
   /// The jobs it waits for.
   public var jobs: [JobInfo]
+  /// Bytes that are dealt with, of a request that goes through the store.
+  public var doneBytes: Int?
+  /// Bytes that there are to deal with.
+  public var totalBytes: Int?
 
   /// Creates a progress report.
-  public init(request: RequestID, jobs: [JobInfo]) {
+  public init(
+    request: RequestID, jobs: [JobInfo] = [], doneBytes: Int? = nil, totalBytes: Int? = nil
+  ) {
     self.request = request
     self.jobs = jobs
+    self.doneBytes = doneBytes
+    self.totalBytes = totalBytes
   }
 }

@@ -18,10 +18,11 @@ public protocol Method: Sendable {
 public enum Methods {
   /// All of them, in the order of the documentation.
   public static let all: [any Method.Type] = [
-    Hello.self, Ping.self, Status.self, Diagnose.self, Counts.self, Check.self, Backfill.self,
-    JobList.self, JobCancel.self, JobWait.self, TripletQuery.self, TripletGet.self,
-    TripletImport.self, ImportList.self, WorkLease.self, WorkRenew.self, WorkSubmit.self,
-    WorkFail.self, WorkRelease.self, StreamOpen.self,
+    Hello.self, Ping.self, Status.self, Diagnose.self, Counts.self, Check.self, Recount.self,
+    Compact.self, Backup.self, Backfill.self, JobList.self, JobCancel.self, JobWait.self,
+    TripletQuery.self, TripletSearch.self, TripletGet.self, TripletImport.self, ImportList.self,
+    TripletDelete.self, QuarantineList.self, QuarantineRelease.self, WorkLease.self,
+    WorkRenew.self, WorkSubmit.self, WorkFail.self, WorkRelease.self, StreamOpen.self,
     BatchGet.self, BatchDone.self, StreamClose.self,
   ]
   /// The protocol versions that this code speaks, best first.
