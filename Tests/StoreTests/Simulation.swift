@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-/// Workers, clients and crashes on one store, all decided by a seed, beside a model of what has to be true.
+/// Workers, clients, compaction and crashes on one store, all decided by a seed, beside a model of what has to be true.
 ///
 /// Time is a number that the simulation moves. A crash leaves the files as they are at that moment, which may be
 /// a failpoint inside an operation; the run goes on with a copy of them.
@@ -41,6 +41,7 @@ actor Simulation {
   /// What may have been stored or not: an operation that a crash cut off.
   private var uncertain: [Place: Known] = [:]
   private var uncertainAside: TripletID?
+  private var uncertainDeleted: Set<TripletID> = []
   private var held: [WorkItem] = []
   private var finished: [WorkItem] = []
   /// Lists of categories at older snapshots, as they were then.
@@ -97,9 +98,11 @@ actor Simulation {
     case 83: time.advance(seconds: 1000)
     case 84..<87: try await cancel()
     case 87..<90: await setAside()
-    case 90..<94: try await look()
-    case 94..<97: try await read()
-    case 97: try await crash()
+    case 90..<92: try await look()
+    case 92..<94: try await read()
+    case 94: try await delete()
+    case 95: try await compact()
+    case 96: try await crash()
     default: trap.arm(after: Int(random.next() % 40))
     }
   }
@@ -129,8 +132,11 @@ actor Simulation {
   }
 
   private func submitAgain() async throws {
-    guard !finished.isEmpty else { return }
-    try await submit(pick(finished))
+    let there = finished.filter { item in
+      done[Place(job: item.job, ordinal: item.ordinal)].map { known[$0] != nil } ?? false
+    }
+    guard !there.isEmpty else { return }
+    try await submit(pick(there))
   }
 
   private func submit(_ item: WorkItem) async throws {
@@ -203,6 +209,23 @@ actor Simulation {
     aside.insert(id)
   }
 
+  private func delete() async throws {
+    let ids = Set((0..<3).compactMap { _ in known.keys.sorted().randomElement(using: &random) })
+    note("delete \(ids.sorted())")
+    uncertainDeleted = ids
+    let result = try await store.delete(ids.sorted())
+    #expect(result.deleted == ids.count && result.missing == [])
+    uncertainDeleted = []
+    for id in ids { known[id] = nil }
+  }
+
+  private func compact() async throws {
+    note("compact")
+    // Nobody holds the snapshots, so what was deleted since may be forgotten now.
+    views = []
+    _ = try await store.compact(deadPercent: 1)
+  }
+
   private func look() async throws {
     guard !known.isEmpty else { return }
     let names = try Self.categories.map { try CategoryName($0) }
@@ -262,7 +285,8 @@ actor Simulation {
       known[id] = nil
       aside.insert(id)
     }
-    (uncertain, uncertainAside) = ([:], nil)
+    for id in uncertainDeleted where !stored.contains(id) { known[id] = nil }
+    (uncertain, uncertainAside, uncertainDeleted) = ([:], nil, [])
   }
 
   // MARK: What has to be true
