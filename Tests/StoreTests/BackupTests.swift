@@ -9,6 +9,10 @@ import Testing
 
 /// Backups: one moment, whole or not there; restored to the byte, or refused by name.
 @Suite struct BackupTests {
+  private final class Over: Sendable {
+    let flag = Mutex(false)
+  }
+
   private func filled(_ fixture: StoreFixture) async throws -> TripletStore {
     let store = try fixture.open()
     try await store.fill("cat", 10, with: ["dog"])
@@ -50,12 +54,12 @@ import Testing
   func whileWriting() async throws {
     let fixture = try StoreFixture()
     let store = try await filled(fixture)
-    let isOver = Mutex(false)
+    let over = Over()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for writer in 0..<3 {
         group.addTask {
           var number = 0
-          while !isOver.withLock({ $0 }) {
+          while !over.flag.withLock({ $0 }) {
             let triplet = try EncodedTriplet(.sample(seed: UInt64(writer * 10_000 + number)))
             _ = try await store.importItems([("\(writer) \(number)", triplet)], source: "s")
             number += 1
@@ -74,7 +78,7 @@ import Testing
           let (_, check) = try await Restoration(folder, to: path, keepsIdentity: true).run()
           #expect(check.triplets == made.triplets && check.quarantined == [])
         }
-        isOver.withLock { $0 = true }
+        over.flag.withLock { $0 = true }
       }
       try await group.waitForAll()
     }

@@ -99,7 +99,8 @@ import Testing
     let ids = try await store.query(.init(limit: 300)).triplets.map(\.triplet)
     async let check = store.check(isDeep: true)
     _ = try await store.delete(Array(ids.suffix(100)))
-    #expect(try await check.problems == [])
+    let problems = try await check.problems
+    #expect(problems == [])
   }
 
   @Test("a recount mends stocks, items of jobs, live bytes and the full text")

@@ -22,15 +22,23 @@ import Testing
     return try TripletStore(directory.file("store"), options: options)
   }
 
-  private func add(_ store: TripletStore, _ name: String) async -> StoreError? {
-    do {
-      let triplet = try EncodedTriplet(.sample(seed: UInt64(name.hashValue.magnitude % 1000)))
-      _ = try await store.importItems([(name, triplet)], source: "s")
+  private func add(
+    _ store: TripletStore, _ name: String, _ triplet: EncodedTriplet? = nil
+  ) async -> StoreError? {
+    do throws(StoreError) {
+      let added = if let triplet { triplet } else { try Self.small() }
+      _ = try await store.importItems([(name, added)], source: "s")
       return nil
-    } catch let error as StoreError {
-      return error
     } catch {
-      return StoreError(.corrupt, "\(error)")
+      return error
+    }
+  }
+
+  private static func small() throws(StoreError) -> EncodedTriplet {
+    do {
+      return try EncodedTriplet(.sample())
+    } catch {
+      throw StoreError(.invalidArgument, "\(error)")
     }
   }
 
@@ -66,10 +74,10 @@ import Testing
     let small = try EncodedTriplet(.sample())
     let large = try EncodedTriplet(.sample(side: 256))
     store.setSpaceLimits(SpaceLimits(maximumStoreBytes: store.storeBytes + 60_000))
-    async let first = store.importItems([("large", large)], source: "s")
-    async let second = store.importItems([("small", small)], source: "t")
-    await #expect(throws: StoreError.self) { _ = try await first }
-    #expect(try await second.count == 1)
+    async let first = add(store, "large", large)
+    async let second = add(store, "small", small)
+    let (refused, taken) = await (first, second)
+    #expect(refused?.code == .full && taken?.code == nil)
     #expect(store.summary.triplets == 1)
   }
 
