@@ -109,7 +109,8 @@ ABLATIONS ?= strategy size
 show-ablations: build ## Modules by missed masks and data-set size (ABLATIONS="timestep level loss seen-count")
 	@$(PYTHON) -c 'import matplotlib' 2>/dev/null \
 	  || $(PYTHON) -m pip install -q --disable-pip-version-check matplotlib
-	$(PYTHON) Benchmarks/show_ablations.py --bin $(BIN) --out $(GROUNDING)/ablations --only $(ABLATIONS)
+	$(PYTHON) Benchmarks/show_ablations.py --bin $(BIN) --out $(GROUNDING)/ablations \
+	  --store $(GROUNDING)/store --only $(ABLATIONS)
 
 # PyTorch for the CPU, diffusers and transformers, in an environment of their own.
 TORCH := .venv-torch/bin/python

@@ -147,8 +147,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for all that is written")
     parser.add_argument("--model", type=Path, default=ROOT / "Sources/Generator/Resources/stickers")
     parser.add_argument("--only", nargs="+", default=["strategy", "size"])
+    parser.add_argument("--store", type=Path, help="folder of the pictures; OUT/store when left out")
     parser.add_argument("--each", type=int, default=100, help="pictures made for each category")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--pictures", type=int, default=256, help="of each kind, to measure on")
     parser.add_argument("--parallel", type=int, default=2)
     arguments = parser.parse_args()
@@ -157,7 +158,7 @@ def main() -> int:
         parser.error(f"--only {unknown[0]}: expected one of {', '.join(known)}")
     binaries, model, out = binary_folder(arguments.bin), arguments.model.resolve(), arguments.out
     runs = {name: runs_of(name, arguments.steps) for name in arguments.only}
-    with PictureStore(binaries, out / "store", model, arguments.each) as store:
+    with PictureStore(binaries, arguments.store or out / "store", model, arguments.each) as store:
         every = [run for found in runs.values() for run in found.values()]
         modules = train_all(store, model, out, every, arguments.parallel)
     results: dict[str, dict[str, list[float]]] = {}

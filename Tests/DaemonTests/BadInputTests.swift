@@ -86,7 +86,8 @@ import Wire
       "no stream 3 on this connection; open one with 'stream.open'")
     try expect(
       StreamOpen.self, .init(split: "pascal-9", batchSize: 1), .splitUnknown,
-      "no split 'pascal-9' in this store")
+      "no split 'pascal-9' in this store; there are coco-1, coco-2, coco-3, pascal-1, pascal-2, "
+        + "pascal-3, stickers-1, stickers-2, stickers-3, zs3")
   }
 
   @Test("numbers outside their range are refused with the range")

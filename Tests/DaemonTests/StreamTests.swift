@@ -96,6 +96,28 @@ import Wire
     #expect(after == first)
   }
 
+  @Test("a split names its categories, seen ones first, and its unseen ones for a mixture")
+  func opensSplit() throws {
+    var params = StreamOpen.Params(split: "pascal-1", batchSize: 4, onThin: .fail)
+    let thin = client.refusal(StreamOpen.self, params)
+    #expect(thin?.word == .categoryUnknown || thin?.word == .categoryThin)
+    let data = try #require(try SplitData.builtIn().first { $0.name == "pascal-1" })
+    let names = (seen: data.seen.map(\.text), unseen: data.unseen.map(\.text))
+    try fill(Dictionary(uniqueKeysWithValues: (names.seen + names.unseen).map { ($0, 1) }))
+    let open = try client.call(StreamOpen.self, params).result
+    #expect(open.categories.map(\.category.text) == names.seen + names.unseen)
+    params.policy = SelectionPolicy.mixture.rawValue
+    params.unseenShare = 1
+    let mixture = try client.call(StreamOpen.self, params).result
+    let body = try client.call(BatchGet.self, .init(stream: mixture.stream, k: 0)).body
+    #expect(try integers(body, "category", 4).allSatisfy { $0 >= names.seen.count })
+    (params.policy, params.unseenShare) = (nil, nil)
+    params.all = true
+    #expect(
+      client.refusal(StreamOpen.self, params)?.message
+        == "give one of 'categories', 'split' and 'all'")
+  }
+
   @Test("ranks share a batch: together they are the whole, for any number of them")
   func ranks() throws {
     try fill(["cat": 5, "dog": 3])

@@ -228,15 +228,4 @@ import Testing
     #expect(try await !store.isCompactionDue(deadPercent: 50))
     withExtendedLifetime(hold) {}
   }
-
-  @Test("the catalog's log does not grow without end")
-  func shortensLog() async throws {
-    let fixture = try StoreFixture()
-    let store = try fixture.open()
-    _ = try await store.order("cat", target: 1)
-    let item = try #require(try await store.take(1).first)
-    for _ in 0..<3000 { _ = try await store.renew([item.lease], seconds: 30) }
-    let length = try PosixFile.length(ofFileAt: fixture.path + "/catalog.sqlite-wal") ?? 0
-    #expect(length < 6 << 20)
-  }
 }

@@ -85,6 +85,10 @@ import Testing
     }
     #expect(isSealed == false)
     #expect(try await store.compact().forgotten == 1)
+    // Words of the prompt that it had before are left in the full text.
+    let problems = try await store.check(isDeep: true).problems
+    #expect(problems.count == 1 && problems[0].contains("'groundwell recount' mends it"))
+    _ = try await store.recount()
     #expect(try await store.check(isDeep: true).problems == [])
   }
 

@@ -234,8 +234,13 @@ def features(network: Classifier, image: Tensor) -> Tensor:
 
 @torch.no_grad()
 def segment(network: Segmenter, image: Tensor) -> Tensor:
-    """``int64 [n, s/2, s/2]`` of ``uint8 [n, 3, s, s]``."""
-    return torch.cat([network(to_float(chunk)).argmax(1) for chunk in image.split(_CHUNK)])
+    """``int64 [n, s/2, s/2]`` of ``uint8 [n, 3, s, s]``: what an image and its mirror image say together."""
+    maps = []
+    for chunk in image.split(_CHUNK):
+        value = to_float(chunk)
+        logits = network(value) + network(value.flip(3)).flip(3)
+        maps.append(logits.argmax(1))
+    return torch.cat(maps)
 
 
 def is_present(maps: Tensor, label: int) -> Tensor:

@@ -10,6 +10,11 @@ struct StreamOptions: ParsableArguments {
   var categories: [String] = []
 
   @Option(
+    help: ArgumentHelp("All categories of this split instead, such as pascal-1.", valueName: "name")
+  )
+  var split: String?
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Triplets in a batch, over all ranks.", valueName: "n"))
   var batchSize = 32
@@ -73,6 +78,9 @@ struct StreamOptions: ParsableArguments {
     guard (1...limit).contains(batchSize) else {
       throw ValidationError("--batch-size is \(batchSize); expected 1 to \(limit)")
     }
+    if split != nil, !categories.isEmpty {
+      throw ValidationError("give categories or --split, not both")
+    }
     guard (0..<(1 << 53)).contains(seed) else {
       throw ValidationError("--seed is \(seed); expected 0 to \((1 << 53) - 1)")
     }
@@ -104,7 +112,8 @@ struct StreamOptions: ParsableArguments {
   func params() throws(ClientError) -> StreamOpen.Params {
     let names = try CategoryList.names(categories)
     var params = StreamOpen.Params(
-      categories: names.isEmpty ? nil : names, all: names.isEmpty ? true : nil,
+      categories: names.isEmpty ? nil : names, split: split,
+      all: names.isEmpty && split == nil ? true : nil,
       batchSize: batchSize, seed: seed, policy: policy.rawValue, rank: rank, world: world,
       snapshot: snapshot)
     params.weights = try weightNumbers()

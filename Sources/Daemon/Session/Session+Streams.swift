@@ -1,13 +1,16 @@
-import Synchronization
 import Foundation
 import Schema
 import Store
+import Synchronization
 import Wire
 
 /// Requests that open and close streams.
 extension Session {
-  func streamOpen(_ params: StreamOpen.Params, _ id: RequestID) async throws -> StreamOpen.Result {
+  func streamOpen(
+    _ asked: StreamOpen.Params, _ id: RequestID
+  ) async throws -> StreamOpen.Result {
     try hasRoomForStream()
+    let params = try await withSplit(asked)
     try check(params)
     let format = try BatchFormat(params, context.settings.limits)
     let names = try await categories(params)
@@ -32,10 +35,28 @@ extension Session {
     }
   }
 
-  private func categories(_ params: StreamOpen.Params) async throws -> [CategoryName] {
-    if let split = params.split {
-      throw DaemonError(.splitUnknown, "no split '\(split.prefix(64))' in this store")
+  /// The parameters with a split's categories in place of its name; for `mixture` its unseen ones are
+  /// the unseen ones unless others are named.
+  private func withSplit(_ params: StreamOpen.Params) async throws -> StreamOpen.Params {
+    guard let name = params.split, params.categories == nil, params.all != true else {
+      return params
     }
+    let answer = try await context.store.split(name)
+    guard let split = answer.found else {
+      throw DaemonError(
+        .splitUnknown,
+        "no split '\(name.prefix(64))' in this store; there are "
+          + answer.names.joined(separator: ", "))
+    }
+    var params = params
+    (params.split, params.categories) = (nil, split.seen + split.unseen)
+    if params.policy == SelectionPolicy.mixture.rawValue, params.unseen == nil {
+      params.unseen = split.unseen
+    }
+    return params
+  }
+
+  private func categories(_ params: StreamOpen.Params) async throws -> [CategoryName] {
     if let categories = params.categories {
       let limit = context.settings.limits.maximumCategories
       try inRange(categories.count, 1...limit, "the number of categories")

@@ -5,22 +5,23 @@ extension ProtocolOne {
   /// Pixels of a tile on a sheet.
   private static let tileSide = 96
 
-  /// The mean score of each method in each kind of pictures, as bars.
+  /// The mean score of each method in each kind of pictures, as bars; of a baseline with several
+  /// thresholds the best one in each.
   ///
   /// - Throws: ``GeneratorError/Code/fileAccess`` when it cannot be drawn.
   package static func chart(_ scores: [Score], title: String) throws(GeneratorError) -> RGBImage {
-    var methods: [String] = []
-    for score in scores where !methods.contains(score.method) { methods.append(score.method) }
+    var names: [String] = []
+    for score in scores where !names.contains(score.family) { names.append(score.family) }
     // A chart has room for eight colours; what comes last, the modules, matters most.
-    methods = Array(methods.suffix(8))
+    names = Array(names.suffix(8))
     let rows = ProtocolCell.allCases.map { cell in
       BarChart.Row(
         label: cell.rawValue,
-        values: methods.map { method in
-          100 * (scores.first { $0.method == method && $0.cell == cell }?.mean ?? 0)
+        values: names.map { name in
+          100 * (scores.filter { $0.family == name && $0.cell == cell }.map(\.mean).max() ?? 0)
         })
     }
-    let series = methods.enumerated().map { BarChart.Series(name: $1, color: Palette.color($0)) }
+    let series = names.enumerated().map { BarChart.Series(name: $1, color: Palette.color($0)) }
     return try drawn {
       BarChart(
         title: title, axisLabel: "mean intersection over union, percent", series: series,
@@ -89,4 +90,9 @@ extension ProtocolOne {
       throw GeneratorError(.fileAccess, "no chart: \(error.message)", cause: error)
     }
   }
+}
+
+extension ProtocolOne.Score {
+  /// The method without its threshold.
+  fileprivate var family: String { String(method.prefix { $0 != "," }) }
 }
