@@ -23,6 +23,8 @@ struct DaemonContext: Sendable {
   let decoders: DecodePool
   /// What the slots of all connections take.
   let slotLedger: SlotLedger
+  /// The last answer to `counts`.
+  let countsCache = CountsCache()
   /// Figures for `status`.
   let figures: DaemonFigures
   /// Figures for the metrics endpoint.

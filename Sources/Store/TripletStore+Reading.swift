@@ -32,6 +32,9 @@ extension TripletStore {
     }
   }
 
+  /// Rises with every change: counts that were read at one value hold until it rises.
+  public nonisolated var generation: Int { index.generation }
+
   /// The version of the catalog that this code writes.
   public nonisolated var catalogVersion: Int { Catalog.version }
 

@@ -205,7 +205,7 @@ actor Session {
     case Status.name: return try await request.answer(Status.self) { _ in try await status() }
     case Diagnose.name:
       return try await request.answer(Diagnose.self) { _ in try await diagnose() }
-    case Counts.name: return try await request.answer(Counts.self) { try counts($0) }
+    case Counts.name: return try countsAnswer(request)
     case Check.name:
       return try await request.answer(Check.self) { try await check($0, request.id) }
     case Recount.name:

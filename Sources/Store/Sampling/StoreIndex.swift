@@ -46,6 +46,7 @@ package final class StoreIndex: Sendable {
   }
 
   private let state: Mutex<State>
+  private let changes = Atomic<Int>(0)
 
   /// An index with these contents.
   package init(_ state: State) { self.state = Mutex(state) }
@@ -56,5 +57,11 @@ package final class StoreIndex: Sendable {
   }
 
   /// Changes everything at one moment.
-  package func update(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+  package func update(_ body: (inout State) -> Void) {
+    state.withLock { body(&$0) }
+    changes.wrappingAdd(1, ordering: .releasing)
+  }
+
+  /// Rises behind every change: what was read at one value is not older than it.
+  var generation: Int { changes.load(ordering: .acquiring) }
 }
