@@ -21,7 +21,7 @@ from harness import ROOT, binary_folder
 SPLIT = "stickers-1"
 METHOD = "grounding module"
 MISSES = [0.0, 0.1, 0.3, 0.5]
-SIZES = [48, 192, 768, 3072, 12288]
+SIZES = [16, 64, 256, 1024, 4096]
 TIMESTEPS = [1, 50, 100, 200, 400, 700]
 SEEN = [12, 48, 96, 192]
 LEVELS = {"4x4": 0, "8x8": 1, "16x16": 2}
@@ -44,7 +44,9 @@ def runs_of(name: str, steps: int) -> dict[str, Run]:
         for missed in MISSES:
             for strategy in ("normal", "without-zero-masks"):
                 options = ("--strategy", strategy, "--simulate-misses", str(missed))
-                found[f"{strategy} {missed}"] = run(f"{strategy}-{missed}", *options)
+                # Where nothing is missed the strategies are one.
+                value = f"{strategy}-{missed}" if missed else "nothing-missed"
+                found[f"{strategy} {missed}"] = run(value, *options)
         return found
     if name == "size":
         return {str(size): run(str(size), "--pictures", str(size)) for size in SIZES}
@@ -149,8 +151,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=["strategy", "size"])
     parser.add_argument("--store", type=Path, help="folder of the pictures; OUT/store when left out")
     parser.add_argument("--each", type=int, default=100, help="pictures made for each category")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--pictures", type=int, default=256, help="of each kind, to measure on")
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--pictures", type=int, default=128, help="of each kind, to measure on")
     parser.add_argument("--parallel", type=int, default=2)
     arguments = parser.parse_args()
     known = ["strategy", "size", "timestep", "seen-count", "level", "loss"]
@@ -159,20 +161,21 @@ def main() -> int:
     binaries, model, out = binary_folder(arguments.bin), arguments.model.resolve(), arguments.out
     runs = {name: runs_of(name, arguments.steps) for name in arguments.only}
     with PictureStore(binaries, arguments.store or out / "store", model, arguments.each) as store:
-        every = [run for found in runs.values() for run in found.values()]
-        modules = train_all(store, model, out, every, arguments.parallel)
+        every = {run.name: run for found in runs.values() for run in found.values()}
+        modules = train_all(store, model, out, list(every.values()), arguments.parallel)
     results: dict[str, dict[str, list[float]]] = {}
+    means: dict[str, list[float]] = {}
+    for run_name, (path, _) in modules.items():
+        say(f"measures {run_name}")
+        scores = evaluate(
+            binaries, model, SPLIT, out / run_name,
+            ["--modules-only", "--pictures", str(arguments.pictures),
+             "--module", f"{METHOD}={path}"], arguments.parallel,
+        )  # fmt: skip
+        means[run_name] = [mean_of(scores, METHOD, cell) for cell in CELLS]
     for name, found in runs.items():
-        rows, seconds = {}, {}
-        for value, run in found.items():
-            path, seconds[value] = modules[run.name]
-            say(f"measures {run.name}")
-            scores = evaluate(
-                binaries, model, SPLIT, out / run.name,
-                ["--modules-only", "--pictures", str(arguments.pictures),
-                 "--module", f"{METHOD}={path}"], arguments.parallel,
-            )  # fmt: skip
-            rows[value] = [mean_of(scores, METHOD, cell) for cell in CELLS]
+        rows = {value: means[run.name] for value, run in found.items()}
+        seconds = {value: modules[run.name][1] for value, run in found.items()}
         if name == "size":
             each = seconds_of_a_picture(binaries, model, out)
             print(f"a picture drawn by the diffusion model: {each:.2f} core-seconds")
