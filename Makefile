@@ -14,7 +14,7 @@ ROUNDS ?= 200
   show-fixtures show-parity show-unet bench-kernels show-stickers show-samplers show-codec show-serve \
   fuzz-codec show-clients show-soak sanitize show-draw show-forks examples show-limit show-fairness \
   show-gradients show-train-step show-fuzz train-grounding show-protocol-1 show-ablations show-drawn show-tokens \
-  show-power show-errors show-failpoints show-flips show-scale show-ingest
+  show-power show-errors show-failpoints show-flips show-scale show-ingest simulate
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -166,6 +166,12 @@ show-serve: build ## Balanced batches per second against other loaders (installs
 
 bench-kernels: build ## Kernels in C against the same in Swift; each must gain 1.3 times
 	$(BIN)/groundwell-generator bench kernels --compare-swift --runs 50
+
+# SIMULATION_SEED=N runs one again.
+SIMULATIONS ?= 200
+simulate: build ## 200 seeded runs of workers, clients, compaction and crashes on one store (SIMULATIONS)
+	GROUNDWELL_SIMULATIONS=$(SIMULATIONS) GROUNDWELL_SIMULATION_SEED=$(SIMULATION_SEED) \
+	  swift test $(CONFIGURATION) $(IMPORTS) --filter SimulationTests
 
 fuzz: build ## 1,000,000 mutated weight files, none of which may trap
 	GROUNDWELL_FUZZ=1000000 swift test $(CONFIGURATION) $(IMPORTS) --filter SafetensorsFileTests
