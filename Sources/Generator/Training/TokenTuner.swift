@@ -7,12 +7,12 @@ package import Schema
 package struct TokenTuner {
   /// What decides a run.
   package struct Options: Sendable {
-    /// Steps of the optimiser.
-    package var steps = 150
+    /// Steps of the optimiser; many more fit the one picture and little else.
+    package var steps = 60
     /// Adam's step length.
-    package var learningRate: Float = 0.01
+    package var learningRate: Float = 0.003
     /// Noises that the picture is looked at with; as many of its mirror image.
-    package var noises = 4
+    package var noises = 8
     /// Decides the noises.
     package var seed: UInt64 = 0
 
