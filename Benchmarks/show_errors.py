@@ -14,13 +14,14 @@ from __future__ import annotations
 import argparse
 import errno
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
 from faults import shim
 from faults.contents import identities, identity, item
+from faults.pool import processes
 from harness import Daemon, binary_folder, finish, on_signals
 
 import groundwell
@@ -295,7 +296,7 @@ def main() -> None:
     binaries, tally = binary_folder(options.bin), Tally()
     shim.build()
     faults = [fault for fault in FAULTS if not options.only or options.only in str(fault)]
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with processes(options.jobs) as pool:
         waiting = {pool.submit(try_all, binaries, fault): fault for fault in faults}
         for future in as_completed(waiting):
             part = future.result()

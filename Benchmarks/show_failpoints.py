@@ -24,12 +24,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Optional
 
 from faults.contents import identities, identity, item
+from faults.pool import processes
 from harness import OWN_ENGINE, ROOT, Daemon, binary_folder, finish, on_signals, submit
 
 import groundwell
@@ -377,7 +377,7 @@ def main() -> None:
         old = old_contents(binaries)
         tasks = [(name, count, None) for name in chosen for count in COUNTS]
         tasks += [(name, 1, second) for name in chosen for second in at_open]
-        with ProcessPoolExecutor(options.jobs) as pool:
+        with processes(options.jobs) as pool:
             waiting = [pool.submit(kill_at, binaries, base, old, *task) for task in tasks]
             for future in waiting:
                 verdicts.append(future.result())

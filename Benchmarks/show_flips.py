@@ -16,13 +16,13 @@ import random
 import shutil
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from faults.contents import identity, item
+from faults.pool import processes
 from harness import Daemon, binary_folder, finish, on_signals
 from wire import Refused, Wire
 
@@ -219,7 +219,7 @@ def main() -> None:
         # One case with a pack goes with sixteen with a catalog.
         count = -(-options.flips * (PACK_FLIPS + 1) // (2 * PACK_FLIPS))
         cases = range(count) if options.case is None else [options.case]
-        with ProcessPoolExecutor(options.jobs) as pool:
+        with processes(options.jobs) as pool:
             waiting = [
                 pool.submit(try_flip, binaries, base, truth, options.seed, case) for case in cases
             ]

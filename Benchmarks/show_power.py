@@ -19,7 +19,6 @@ out, or the program would pass whatever the store does.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import random
 import shutil
@@ -27,13 +26,13 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Optional, Sequence
 
 from faults import disk, shim
 from faults.contents import identities, identity, item
+from faults.pool import processes
 from harness import OWN_ENGINE, Daemon, binary_folder, finish, on_signals, submit
 
 import groundwell
@@ -331,14 +330,12 @@ def _lose_all(
     cases = sorted(cases, key=lambda case: case % len(records))
     tasks = [(records[case % len(records)], options.seed, case) for case in cases]
     verdicts = []
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with processes(options.jobs) as pool:
         waiting = [pool.submit(lose_power, binaries, *task, is_liar) for task in tasks]
-        with contextlib.ExitStack() as stack:
-            stack.callback(lambda: [future.cancel() for future in waiting])
-            for future in waiting:
-                verdicts.append(future.result())
-                if len(verdicts) % 100 == 0:
-                    print(f"{len(verdicts)} power losses", flush=True)
+        for future in waiting:
+            verdicts.append(future.result())
+            if len(verdicts) % 100 == 0:
+                print(f"{len(verdicts)} power losses", flush=True)
     return verdicts
 
 
