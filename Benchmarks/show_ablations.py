@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-from grounding.runs import (
+from grounding_runs import (
     CELLS, PictureStore, Run, core_seconds_of, evaluate, mean_of, say, train_all,
 )
 from harness import ROOT, binary_folder

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from grounding.runs import CELLS, evaluate, mean_of, say
+from grounding_runs import CELLS, evaluate, mean_of, say
 from harness import ROOT, binary_folder
 
 SPLITS = ["stickers-1", "stickers-2", "stickers-3"]

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from grounding.runs import PictureStore, evaluate, say
+from grounding_runs import PictureStore, evaluate, say
 from harness import ROOT, binary_folder
 from PIL import Image
 

@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from grounding.runs import PictureStore, Run, say, train_all
+from grounding_runs import PictureStore, Run, say, train_all
 from harness import ROOT, binary_folder
 
 SPLITS = ["stickers-1", "stickers-2", "stickers-3"]
