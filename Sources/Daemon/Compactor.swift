@@ -1,29 +1,15 @@
 import Logging
 import Schema
-import ServiceLifecycle
 import Store
 
 /// Gives the space of deleted triplets back by itself, gently, when there is enough to gain.
-struct Compactor: Service {
+struct Compactor: PeriodicService {
   /// How often it looks.
   static let interval: Duration = .seconds(5)
 
   let context: DaemonContext
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          try await Task.sleep(for: Self.interval)
-        } catch {
-          return  // Cancelled.
-        }
-        await tick()
-      }
-    }
-  }
-
-  private func tick() async {
+  func tick() async {
     let (percent, store) = (context.settings.compactionDeadPercent, context.store)
     guard percent > 0 else { return }
     do {

@@ -10,11 +10,12 @@ final class EncodingLoad: Sendable {
   /// The load of a pool with so many threads.
   init(threadCount: Int) { self.threadCount = threadCount }
 
-  /// One more is about to wait.
-  func begin() { waiting.wrappingAdd(1, ordering: .relaxed) }
-
-  /// One is encoded, or was refused.
-  func end() { waiting.wrappingSubtract(1, ordering: .relaxed) }
+  /// Does what waits for the encoder and encodes.
+  func counted<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
+    waiting.wrappingAdd(1, ordering: .relaxed)
+    defer { waiting.wrappingSubtract(1, ordering: .relaxed) }
+    return try await body()
+  }
 
   /// Careful, unless each thread has work and others wait.
   var care: EncodingCare {

@@ -1,30 +1,16 @@
-import Store
 import Logging
+import Store
 import Synchronization
-import ServiceLifecycle
 
 /// Does what time asks for: leases that ran out, clients that stand still, waiters' deadlines.
-struct Housekeeper: Service {
+struct Housekeeper: PeriodicService {
   /// How often it looks.
   static let interval: Duration = .milliseconds(250)
 
   let context: DaemonContext
   let server: Server
 
-  func run() async throws {
-    await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do {
-          try await Task.sleep(for: Self.interval)
-        } catch {
-          return  // Cancelled.
-        }
-        await tick()
-      }
-    }
-  }
-
-  private func tick() async {
+  func tick() async {
     context.store.setSpaceLimits(context.settings.space)
     do {
       try await context.store.expireLeases()

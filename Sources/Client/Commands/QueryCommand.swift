@@ -38,16 +38,32 @@ extension Connection {
   func query(
     _ params: TripletQuery.Params, limit: Int
   ) throws(ClientError) -> TripletQuery.Result {
-    var params = params
-    var found = TripletQuery.Result(triplets: [], next: nil)
-    repeat {
-      params.limit = min(limit - found.triplets.count, Limits.standard.maximumQueryRows)
+    let found = try pages(upTo: limit) { (rows, after) throws(ClientError) in
+      var params = params
+      (params.limit, params.after) = (rows, after ?? params.after)
       let page = try callAboutCategories(
         TripletQuery.self, params, categories: params.category.map { [$0] } ?? [])
-      found.triplets += page.triplets
-      found.next = page.triplets.isEmpty ? nil : page.next
-      params.after = found.next
-    } while found.next != nil && found.triplets.count < limit
-    return found
+      return (page.triplets, page.next)
+    }
+    return TripletQuery.Result(triplets: found.triplets, next: found.next)
+  }
+
+  /// Asks page by page until there are `limit` triplets or no more.
+  ///
+  /// - Parameter page: at most so many rows behind the last id of the page before.
+  func pages(
+    upTo limit: Int,
+    _ page: (_ rows: Int, _ after: TripletID?) throws(ClientError) -> (
+      triplets: [TripletInfo], next: TripletID?
+    )
+  ) throws(ClientError) -> (triplets: [TripletInfo], next: TripletID?) {
+    var (triplets, next): ([TripletInfo], TripletID?) = ([], nil)
+    repeat {
+      let found = try page(min(limit - triplets.count, Limits.standard.maximumQueryRows), next)
+      triplets += found.triplets
+      // A daemon that answers nothing would be asked for ever.
+      next = found.triplets.isEmpty ? nil : found.next
+    } while next != nil && triplets.count < limit
+    return (triplets, next)
   }
 }

@@ -52,16 +52,13 @@ extension Connection {
   func search(
     _ params: TripletSearch.Params, limit: Int
   ) throws(ClientError) -> TripletSearch.Result {
-    var params = params
-    var found = TripletSearch.Result(triplets: [], next: nil)
-    repeat {
-      params.limit = min(limit - found.triplets.count, Limits.standard.maximumQueryRows)
+    let found = try pages(upTo: limit) { (rows, after) throws(ClientError) in
+      var params = params
+      (params.limit, params.after) = (rows, after ?? params.after)
       let page = try callAboutCategories(
         TripletSearch.self, params, categories: params.category.map { [$0] } ?? [])
-      found.triplets += page.triplets
-      found.next = page.next
-      params.after = found.next
-    } while found.next != nil && found.triplets.count < limit
-    return found
+      return (page.triplets, page.next)
+    }
+    return TripletSearch.Result(triplets: found.triplets, next: found.next)
   }
 }

@@ -11,10 +11,11 @@ extension Session {
       params.items.count, 1...context.settings.limits.maximumImportItems, "the number of items")
     try hasLength(params.source, "source")
     try areNames(params.items.map(\.item))
-    let load = context.encodingLoad
-    load.begin()
-    let items = try await withTaskExecutorPreference(context.pool) {
-      try await Self.encoded(params, body, load)
+    let (load, pool) = (context.encodingLoad, context.pool)
+    let items = try await load.counted {
+      try await withTaskExecutorPreference(pool) {
+        try await Self.encoded(params, body, load)
+      }
     }
     return TripletImport.Result(
       outcomes: try await context.store.importItems(items, source: params.source))
@@ -48,7 +49,6 @@ extension Session {
   private nonisolated static func encoded(
     _ params: TripletImport.Params, _ body: [UInt8], _ load: EncodingLoad
   ) async throws -> [(name: String, triplet: EncodedTriplet)] {
-    defer { load.end() }
     let now = TripletStore.systemClock()
     let pixels = try TripletBody.decode(body, count: params.items.count)
     var items: [(name: String, triplet: EncodedTriplet)] = []

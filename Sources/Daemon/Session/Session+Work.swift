@@ -104,10 +104,11 @@ extension Session {
   }
 
   func submit(_ params: WorkSubmit.Params, _ body: [UInt8]) async throws -> WorkSubmit.Result {
-    let load = context.encodingLoad
-    load.begin()
-    let triplet = try await withTaskExecutorPreference(context.pool) {
-      try await Self.encoded(params, body, load)
+    let (load, pool) = (context.encodingLoad, context.pool)
+    let triplet = try await load.counted {
+      try await withTaskExecutorPreference(pool) {
+        try await Self.encoded(params, body, load)
+      }
     }
     let counters = context.counters
     counters.commitsInHand.wrappingAdd(1, ordering: .relaxed)
@@ -121,7 +122,6 @@ extension Session {
   private nonisolated static func encoded(
     _ params: WorkSubmit.Params, _ body: [UInt8], _ load: EncodingLoad
   ) async throws -> EncodedTriplet {
-    defer { load.end() }
     let (image, masks) = try TripletBody.decode(body)
     guard masks.count == params.masks.count else {
       throw DaemonError(

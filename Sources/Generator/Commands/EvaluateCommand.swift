@@ -162,8 +162,8 @@ struct EvaluateProtocolOneCommand: ParsableCommand {
     if options.isEmpty, FileManager.default.fileExists(atPath: shipped) { options = [shipped] }
     return try options.map { option in
       let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
-      var grounder = try Grounder(model: model, path: parts[parts.count - 1])
-      for file in token { grounder = try grounder.adding(token: file) }
+      let grounder = try Grounder(model: model, path: parts[parts.count - 1])
+        .adding(tokens: token)
       return ModuleMethod(grounder, name: parts.count == 2 ? parts[0] : "grounding module")
     }
   }

@@ -59,8 +59,7 @@ struct GroundCommand: ParsableCommand {
     let model = try DiffusionModel(
       directory: directory, workspace: Workspace(threadCount: threads))
     let path = try Grounder.modulePath(module, directory)
-    var grounder = try Grounder(model: model, path: path)
-    for file in token { grounder = try grounder.adding(token: file) }
+    let grounder = try Grounder(model: model, path: path).adding(tokens: token)
     let size = try grounder.workingSize(width: picture.width, height: picture.height)
     let latent = try model.latent(
       of: Resize.image(picture, width: size.width, height: size.height))

@@ -4,8 +4,14 @@ import Schema
 package protocol MaskMethod {
   /// Its name in tables.
   var name: String { get }
+  /// Its name without its settings: a chart shows the best of each family.
+  var family: String { get }
   /// One mask, `height * width` values of 0 or 1, for each mask of each picture, in order.
   func masks(_ pictures: [TrainingExample]) throws(GeneratorError) -> [[UInt8]]
+}
+
+extension MaskMethod {
+  package var family: String { name }
 }
 
 /// The floor of a mask that covers everything.
@@ -130,6 +136,7 @@ package final class AttentionHeat {
 /// Attention above a threshold.
 package struct AttentionMethod: MaskMethod {
   package let name: String
+  package let family: String
   private let heat: AttentionHeat
   private let threshold: Float
 
@@ -137,9 +144,8 @@ package struct AttentionMethod: MaskMethod {
   package init(_ heat: AttentionHeat, threshold: Float) {
     self.heat = heat
     self.threshold = threshold
-    name =
-      (heat.propagations > 0 ? "cross- times self-attention" : "DAAM")
-      + ", threshold \(threshold)"
+    family = heat.propagations > 0 ? "cross- times self-attention" : "DAAM"
+    name = "\(family), threshold \(threshold)"
   }
 
   package func masks(_ pictures: [TrainingExample]) throws(GeneratorError) -> [[UInt8]] {

@@ -91,8 +91,3 @@ extension ProtocolOne {
     }
   }
 }
-
-extension ProtocolOne.Score {
-  /// The method without its threshold.
-  fileprivate var family: String { String(method.prefix { $0 != "," }) }
-}

@@ -6,6 +6,8 @@ package struct ProtocolOne: Sendable {
   package struct Score: Codable, Sendable, Equatable {
     /// The method.
     package let method: String
+    /// The method without its settings.
+    package let family: String
     /// The cell.
     package let cell: ProtocolCell
     /// Masks that were asked for.
@@ -69,7 +71,8 @@ package struct ProtocolOne: Sendable {
         }
       }
       return Score(
-        method: method.name, cell: cell, queries: ratios.count, mean: Self.mean(ratios),
+        method: method.name, family: method.family, cell: cell, queries: ratios.count,
+        mean: Self.mean(ratios),
         rightOne: cell.objectCount == 1 || ratios.isEmpty
           ? nil : Double(right) / Double(ratios.count),
         categories: byCategory.mapValues(Self.mean))

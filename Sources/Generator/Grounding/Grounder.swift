@@ -59,25 +59,29 @@ package struct Grounder {
     return names.sorted { ($0 == "module" ? 0 : 1, $0) < ($1 == "module" ? 0 : 1, $1) }
   }
 
-  /// The same with a category's query replaced by a tuned one.
+  /// The same with categories' queries replaced by tuned ones, each a file.
   ///
   /// - Throws: ``GeneratorError/Code/badCheckpoint`` when the token was tuned on another model or
   ///   module, and what ``CategoryToken/init(path:textChannels:workspace:)`` throws.
-  package func adding(token path: String) throws(GeneratorError) -> Grounder {
-    let token = try CategoryToken(
-      path: path, textChannels: module.configuration.textChannels, workspace: model.workspace)
+  package func adding(tokens paths: [String]) throws(GeneratorError) -> Grounder {
+    guard !paths.isEmpty else { return self }
+    // Both read all weights: once, not for every file.
     let own = (
       try Fingerprint.model(model.directory, workspace: model.workspace), module.fingerprint
     )
-    guard (token.baseModel, token.module) == own else {
-      throw GeneratorError(
-        .badCheckpoint,
-        "\(path): tuned for model \(token.baseModel.prefix(40)) and module "
-          + "\(token.module.prefix(40)), these are \(own.0) and \(own.1); tune it again with "
-          + "tune-token")
-    }
     var changed = self
-    changed.tokens[token.category] = token.query
+    for path in paths {
+      let token = try CategoryToken(
+        path: path, textChannels: module.configuration.textChannels, workspace: model.workspace)
+      guard (token.baseModel, token.module) == own else {
+        throw GeneratorError(
+          .badCheckpoint,
+          "\(path): tuned for model \(token.baseModel.prefix(40)) and module "
+            + "\(token.module.prefix(40)), these are \(own.0) and \(own.1); tune it again with "
+            + "tune-token")
+      }
+      changed.tokens[token.category] = token.query
+    }
     return changed
   }
 

@@ -52,7 +52,7 @@ import Testing
     #expect(grounder.module.fingerprint == before)
     let file = directory.file("cat.token.safetensors")
     try tuner.token().write(to: file)
-    let tuned = try grounder.adding(token: file)
+    let tuned = try grounder.adding(tokens: [file])
     let (plain, changed) = (
       try grounder.queries(["cat", "dog"]), try tuned.queries(["cat", "dog"])
     )
@@ -70,7 +70,7 @@ import Testing
     let file = directory.file("token")
     try tuner.token().write(to: file)
     func refusal(_ grounder: Grounder, _ path: String) -> String {
-      let error = #expect(throws: GeneratorError.self) { _ = try grounder.adding(token: path) }
+      let error = #expect(throws: GeneratorError.self) { _ = try grounder.adding(tokens: [path]) }
       #expect(error?.code == .badCheckpoint)
       return error?.message ?? ""
     }
