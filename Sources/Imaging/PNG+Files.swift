@@ -20,7 +20,7 @@ extension PNG {
     } catch let error as ImagingError {
       throw error
     } catch {
-      throw ImagingError(.badFile, "\(path): cannot be read", cause: error)
+      throw ImagingError(.badFile, "\(path): cannot be read: \(error.localizedDescription)")
     }
   }
 

@@ -45,7 +45,7 @@ package struct LabelledPictures: Sendable {
             counts: [UInt8](repeating: 1, count: side * side)))
       }
     } catch {
-      throw GeneratorError(.fileAccess, error.message, cause: error)
+      throw GeneratorError(.fileAccess, error.message)
     }
     guard !pictures.isEmpty else {
       throw GeneratorError(
