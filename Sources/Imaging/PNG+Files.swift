@@ -20,7 +20,9 @@ extension PNG {
     } catch let error as ImagingError {
       throw error
     } catch {
-      throw ImagingError(.badFile, "\(path): cannot be read: \(error.localizedDescription)")
+      let isThere = FileManager.default.fileExists(atPath: path)
+      let reason = isThere ? error.localizedDescription : "no such file"
+      throw ImagingError(.badFile, "\(path): cannot be read: \(reason)")
     }
   }
 

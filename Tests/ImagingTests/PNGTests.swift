@@ -168,7 +168,7 @@ import Testing
     let missing = folder.appendingPathComponent("none.png").path
     let error = #expect(throws: ImagingError.self) { try PNG.readRGB(missing) }
     #expect(error?.code == .badFile)
-    #expect(error?.message == "\(missing): cannot be read")
+    #expect(error?.message == "\(missing): cannot be read: no such file")
     let nowhere = folder.appendingPathComponent("no/such/one.png").path
     let unwritten = #expect(throws: ImagingError.self) { try PNG.write(image, to: nowhere) }
     #expect(unwritten?.code == .badFile)
