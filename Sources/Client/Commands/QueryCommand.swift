@@ -38,7 +38,7 @@ extension Connection {
   func query(
     _ params: TripletQuery.Params, limit: Int
   ) throws(ClientError) -> TripletQuery.Result {
-    let found = try pages(upTo: limit) { (rows, after) throws(ClientError) in
+    let found = try Self.pages(upTo: limit) { (rows, after) throws(ClientError) in
       var params = params
       (params.limit, params.after) = (rows, after ?? params.after)
       let page = try callAboutCategories(
@@ -51,7 +51,7 @@ extension Connection {
   /// Asks page by page until there are `limit` triplets or no more.
   ///
   /// - Parameter page: at most so many rows behind the last id of the page before.
-  func pages(
+  static func pages(
     upTo limit: Int,
     _ page: (_ rows: Int, _ after: TripletID?) throws(ClientError) -> (
       triplets: [TripletInfo], next: TripletID?

@@ -52,7 +52,7 @@ extension Connection {
   func search(
     _ params: TripletSearch.Params, limit: Int
   ) throws(ClientError) -> TripletSearch.Result {
-    let found = try pages(upTo: limit) { (rows, after) throws(ClientError) in
+    let found = try Self.pages(upTo: limit) { (rows, after) throws(ClientError) in
       var params = params
       (params.limit, params.after) = (rows, after ?? params.after)
       let page = try callAboutCategories(

@@ -109,16 +109,16 @@ import Testing
     let own = try ModelDirectory(path: copy)
     try FileManager.default.createDirectory(
       atPath: copy + "/grounding", withIntermediateDirectories: true)
-    for name in ["stickers-2", "stickers-1"] {
+    for name in ["stickers-2", "all"] {
       try Data().write(to: URL(fileURLWithPath: "\(copy)/grounding/\(name).safetensors"))
     }
-    #expect(try Grounder.modulePath(nil, own) == copy + "/grounding/stickers-1.safetensors")
+    #expect(try Grounder.modulePath(nil, own) == copy + "/grounding/all.safetensors")
     #expect(
       try Grounder.modulePath("stickers-2", own) == copy + "/grounding/stickers-2.safetensors")
     let wrong = #expect(throws: GeneratorError.self) {
       try Grounder.modulePath("stickers-9", own)
     }
-    #expect(wrong?.message.contains("has stickers-1, stickers-2") == true)
+    #expect(wrong?.message.contains("has all, stickers-2") == true)
     try Data().write(to: URL(fileURLWithPath: "\(copy)/grounding/module.safetensors"))
     #expect(try Grounder.modulePath(nil, own) == copy + "/grounding/module.safetensors")
   }
