@@ -102,6 +102,7 @@ let package = Package(
       name: "StoreTests",
       dependencies: [
         "Store", "Schema", "CCodec", "TestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
       swiftSettings: strict + failpoints),
     .testTarget(

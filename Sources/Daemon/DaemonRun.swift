@@ -46,6 +46,7 @@ struct DaemonRun {
       failpoints: try .fromEnvironment(ProcessInfo.processInfo.environment))
     options.snapshotLingerSeconds = settings.snapshotLingerSeconds
     options.space = settings.space
+    options.pixelCacheBytes = settings.pixelCacheLimit
     let store = try TripletStore(
       settings.storePath, options: options,
       onChange: { change in

@@ -19,6 +19,8 @@ struct DaemonSettings: Sendable, Equatable {
   var snapshotLingerSeconds = 600
   /// The socket to listen on.
   var socketPath: String
+  /// Bytes of memory for decoded images that streams draw again and again; 0 for none.
+  var pixelCacheBytes = 1 << 30
   /// Worker processes that the daemon spawns when there is work; 0 for none.
   var workerCount = 1
   /// The generator's executable; empty for the one beside the daemon.
@@ -56,6 +58,11 @@ struct DaemonSettings: Sendable, Equatable {
   /// How much the store may take of its disk.
   var space: SpaceLimits {
     SpaceLimits(maximumStoreBytes: maximumStoreBytes, minimumFreeBytes: minimumFreeBytes)
+  }
+
+  /// The pixel cache's bytes: the setting, and never more than an eighth of the machine's memory.
+  var pixelCacheLimit: Int {
+    min(pixelCacheBytes, Int(clamping: ProcessInfo.processInfo.physicalMemory / 8))
   }
 
   /// The generator's executable; nil when none was found.

@@ -2,7 +2,8 @@ import Logging
 import Store
 import Synchronization
 
-/// Does what time asks for: leases that ran out, clients that stand still, waiters' deadlines.
+/// Does what time asks for: leases that ran out, clients that stand still, waiters' deadlines,
+/// memory that nobody uses.
 struct Housekeeper: PeriodicService {
   /// How often it looks.
   static let interval: Duration = .milliseconds(250)
@@ -23,6 +24,8 @@ struct Housekeeper: PeriodicService {
       context.logger.error(
         "held snapshots are not written down", metadata: ["error": "\(error)"])
     }
+    context.store.pixelCache.maximumBytes = context.settings.pixelCacheLimit
+    context.store.pixelCache.follow(streams: context.figures.streamCount.withLock { $0 })
     context.signal.notify()
     let stalled = await server.closeStalled()
     context.counters.stalledConnections.wrappingAdd(stalled, ordering: .relaxed)

@@ -8,6 +8,8 @@ public struct StoreOptions: Sendable {
   public var snapshotLingerSeconds = 600
   /// How much the store may take of its disk.
   public var space = SpaceLimits()
+  /// Bytes of memory for decoded images that are drawn again and again; 0 for none.
+  public var pixelCacheBytes = 0
   /// What is free on the file system of a folder.
   package var freeBytes: @Sendable (String) -> Int? = StoreSpace.systemFreeBytes
   /// Bytes after which a pack is full.

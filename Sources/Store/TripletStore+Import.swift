@@ -53,7 +53,7 @@ private func importedTriplet(
       SELECT triplet FROM import_item JOIN triplet ON triplet.id = import_item.triplet
       WHERE source = ? AND item = ? AND deleted_sequence IS NULL AND quarantined_sequence IS NULL
       """)
-  return try TripletID.fetchOne(select, arguments: [source, item])
+  return try TripletID.fetchOne(select.bound([source, item]))
 }
 
 private func applyImport(

@@ -13,11 +13,9 @@ extension TripletStore {
       let names = try String.fetchAll(db, sql: "SELECT name FROM split ORDER BY name")
       guard names.contains(name) else { return (nil, names) }
       var (seen, unseen): ([CategoryName], [CategoryName]) = ([], [])
-      let rows = try Row.fetchAll(
-        db,
-        sql: "SELECT category, is_unseen FROM split_category WHERE split = ? ORDER BY position",
-        arguments: [name])
-      for row in rows {
+      let select = try db.cachedStatement(
+        sql: "SELECT category, is_unseen FROM split_category WHERE split = ? ORDER BY position")
+      for row in try Row.fetchAll(select.bound([name])) {
         let text: String = try row.get("category")
         let isUnseen: Bool = try row.get("is_unseen")
         let category = try CategoryName(text)

@@ -26,6 +26,8 @@ public actor TripletStore {
   nonisolated let index: StoreIndex
   nonisolated let packs: PackFolder
   nonisolated let factsCache = FactsCache()
+  /// Decoded images.
+  public nonisolated let pixelCache: PixelCache
   nonisolated let options: StoreOptions
   nonisolated let leases: SnapshotLeases
   nonisolated let space: StoreSpace
@@ -78,6 +80,7 @@ public actor TripletStore {
     leases = SnapshotLeases(
       oldest: oldest, kept: kept, lingerSeconds: options.snapshotLingerSeconds, clock: clock)
     space = StoreSpace(path, options.space, freeBytes: options.freeBytes)
+    pixelCache = PixelCache(maximumBytes: options.pixelCacheBytes)
     self.options = options
     self.path = path
     self.clock = clock

@@ -25,17 +25,17 @@ struct FactsTests {
     try await store.fill("cat", 2)
     let facts = try await store.facts([1, 2])
     let reader = store.reader()
-    #expect(!reader.loadFromMemory(facts[0]))
+    #expect(!reader.loadFromMemory(facts[0], order: .planar))
     try reader.load(facts[0])
     let first = try pixels(reader, facts[0])
-    #expect(!reader.loadFromMemory(facts[0]))
+    #expect(!reader.loadFromMemory(facts[0], order: .planar))
     try reader.load(facts[0])
-    #expect(reader.loadFromMemory(facts[0]))
+    #expect(reader.loadFromMemory(facts[0], order: .planar))
     #expect(try pixels(reader, facts[0]) == first)
     // Looked up again it is the same object, for other threads too.
     #expect(try await store.facts([1])[0] === facts[0])
-    #expect(store.reader().loadFromMemory(facts[0]))
-    #expect(!reader.loadFromMemory(facts[1]))
+    #expect(store.reader().loadFromMemory(facts[0], order: .planar))
+    #expect(!reader.loadFromMemory(facts[1], order: .planar))
   }
 
   @Test("bytes that do not fit their checksum are never kept")
@@ -52,7 +52,7 @@ struct FactsTests {
     let reader = store.reader()
     for _ in 0..<3 {
       #expect(throws: StoreError.self) { try reader.load(facts) }
-      #expect(!reader.loadFromMemory(facts))
+      #expect(!reader.loadFromMemory(facts, order: .planar))
     }
     await store.setAside(1, reason: "test")
     await #expect(throws: StoreError.self) { try await store.facts([1]) }

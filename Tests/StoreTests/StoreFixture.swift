@@ -16,8 +16,8 @@ final class StoreFixture: Sendable {
   var path: String { directory.file("store") }
 
   /// Opens the store; only one at a time may be open.
-  func open() throws -> TripletStore {
-    try TripletStore(path, clock: { [self] in time.withLock { $0 } })
+  func open(_ options: StoreOptions = StoreOptions()) throws -> TripletStore {
+    try TripletStore(path, options: options, clock: { [self] in time.withLock { $0 } })
   }
 
   /// Moves the clock.

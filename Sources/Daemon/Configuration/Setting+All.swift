@@ -35,6 +35,9 @@ extension Setting {
       Setting(
         "server", "stall_seconds", "--stall-seconds", .integer(\.limits.stallSeconds, 1...3600),
         isLive: true),
+      Setting(
+        "server", "pixel_cache_bytes", nil, .integer(\.pixelCacheBytes, 0...1 << 40),
+        isLive: true),
     ]
   }
 

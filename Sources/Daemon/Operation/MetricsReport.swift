@@ -59,6 +59,12 @@ struct MetricsReport {
     text.add(
       .counter, "batch_triplets", "Triplets in those batches.", value(counters.batchTriplets))
     text.add(
+      .counter, "pixel_cache_hits", "Triplets of batches whose pixels were in memory, decoded.",
+      value(counters.keptPixels))
+    text.add(
+      .gauge, "pixel_cache_bytes", unit: "bytes", "Memory of those pixels.",
+      Double(context.store.pixelCache.bytes))
+    text.add(
       .counter, "batch_wait_seconds", unit: "seconds",
       "What batches waited for: decoding, the disk, a turn within quotas, thin categories.",
       [

@@ -10,6 +10,8 @@ final class ServingCounters: Sendable {
   let batchBytes = Atomic<Int>(0)
   /// Triplets in those batches.
   let batchTriplets = Atomic<Int>(0)
+  /// Triplets whose pixels were in memory and needed no decoding.
+  let keptPixels = Atomic<Int>(0)
   /// Microseconds that batches waited, by cause.
   let thinMicroseconds = Atomic<Int>(0)
   let quotaMicroseconds = Atomic<Int>(0)

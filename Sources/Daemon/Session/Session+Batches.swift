@@ -63,7 +63,7 @@ extension Session {
   private func sharedBatch(
     _ request: IncomingRequest, _ params: BatchGet.Params, _ stream: OpenStream
   ) async throws -> OutgoingFrame {
-    guard await connection.speaksLines != true else {
+    guard !connection.speaksLines else {
       throw DaemonError(
         .framesRequired, "delivery 'memfd' sends descriptors; connect with frames instead of lines")
     }
@@ -192,6 +192,7 @@ extension Session {
       }
       throw error
     }
+    context.counters.keptPixels.wrappingAdd(outcome.keptCount, ordering: .relaxed)
     // Of the time that has passed, the threads' reading together took its part.
     let passed = (ContinuousClock.now - began).microseconds
     let disk = min(passed, outcome.diskNanoseconds / 1000 / context.decoders.width)

@@ -156,13 +156,12 @@ actor Session {
 
   private func answer(_ request: IncomingRequest) async {
     do {
-      try await admit(request)
+      try admit(request)
       let reply =
         request.method == BatchGet.name
         ? try await batch(request) : OutgoingFrame(try await dispatch(request))
       let frame = reply.frame
-      let linesOnly = await connection.speaksLines == true
-      guard !reply.hasBody || !linesOnly else {
+      guard !reply.hasBody || !connection.speaksLines else {
         throw DaemonError(
           .framesRequired,
           "the answer to '\(request.method)' has a body; connect with frames instead of lines")
@@ -187,9 +186,8 @@ actor Session {
     }
   }
 
-  private func admit(_ request: IncomingRequest) async throws(DaemonError) {
-    let isLine = await connection.speaksLines == true
-    guard clientName != nil || isLine || request.method == Hello.name else {
+  private func admit(_ request: IncomingRequest) throws(DaemonError) {
+    guard clientName != nil || connection.speaksLines || request.method == Hello.name else {
       throw DaemonError(
         .helloRequired, "'\(request.method.prefix(64))' came before 'hello'; greet first")
     }

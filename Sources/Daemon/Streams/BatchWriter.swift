@@ -101,10 +101,12 @@ struct BatchWriter: Sendable {
     _ index: Int, with tools: ItemTools, into bytes: UnsafeMutableRawBufferPointer
   ) throws(StoreError) {
     let item = items[index]
-    try tools.load(item.facts)
     let (width, height) = (item.facts.width, item.facts.height)
     let isDirect =
       width == side && height == side && item.part == Augmentation(whole: width, height)
+    let order: TripletReader.PixelOrder =
+      isDirect && format.layout == .nchw ? .planar : .interleaved
+    try tools.load(item.facts, order: places.image == nil ? nil : order)
     if isDirect {
       try unsafe writeDirectly(index, item, tools, bytes)
     } else {
@@ -118,7 +120,7 @@ struct BatchWriter: Sendable {
     let reader = tools.reader
     if let image = unsafe place(places.image, index, 3 * side * side, bytes) {
       try unsafe reader.decodeImage(
-        into: image, order: format.layout == .nhwc ? .interleaved : .planar)
+        into: image, order: format.layout == .nchw ? .planar : .interleaved)
     }
     if let labels = unsafe place(places.labels, index, 2 * side * side, bytes) {
       try unsafe paint(item.facts, labels.bindMemory(to: UInt16.self), reader)

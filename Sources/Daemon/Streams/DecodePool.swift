@@ -24,6 +24,7 @@ final class DecodePool: Sendable {
     let next = Atomic<Int>(0)
     let doneCount = Atomic<Int>(0)
     let diskNanoseconds = Atomic<Int>(0)
+    let keptCount = Atomic<Int>(0)
     let failure = Mutex<(index: Int, error: StoreError)?>(nil)
 
     init(
@@ -42,6 +43,8 @@ final class DecodePool: Sendable {
   struct Outcome: Sendable {
     /// Nanoseconds that all threads together read and checked.
     let diskNanoseconds: Int
+    /// Items whose pixels were in memory.
+    let keptCount: Int
     /// The failure of the first item that failed.
     let failure: (index: Int, error: StoreError)?
   }
@@ -73,7 +76,7 @@ final class DecodePool: Sendable {
   func perform(
     _ count: Int, _ write: @escaping @Sendable (Int, ItemTools) throws(StoreError) -> Void
   ) async -> Outcome {
-    guard count > 0 else { return Outcome(diskNanoseconds: 0, failure: nil) }
+    guard count > 0 else { return Outcome(diskNanoseconds: 0, keptCount: 0, failure: nil) }
     return await withCheckedContinuation { continuation in
       let job = Job(count, max(1, min(Self.maximumGrain, count / (8 * width))), write) {
         continuation.resume(returning: $0)
@@ -100,12 +103,14 @@ final class DecodePool: Sendable {
       let end = min(start + job.grain, job.count)
       for index in start..<end { write(index, job, tools) }
       job.diskNanoseconds.wrappingAdd(tools.takeDiskTime(), ordering: .relaxed)
+      job.keptCount.wrappingAdd(tools.takeKeptCount(), ordering: .relaxed)
       let done =
         job.doneCount.wrappingAdd(end - start, ordering: .acquiringAndReleasing).newValue
       if done == job.count {
         job.finish(
           Outcome(
             diskNanoseconds: job.diskNanoseconds.load(ordering: .relaxed),
+            keptCount: job.keptCount.load(ordering: .relaxed),
             failure: job.failure.withLock { $0 }))
       }
     }

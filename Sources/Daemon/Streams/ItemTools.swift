@@ -9,6 +9,8 @@ import Store
   private var scratch: UnsafeMutableRawBufferPointer
   /// Nanoseconds of reading and checking, since the last ``takeDiskTime()``.
   private var diskNanoseconds = 0
+  /// Items whose pixels were in memory, since the last ``takeKeptCount()``.
+  private var keptCount = 0
 
   /// Tools that read from `store`.
   init(_ store: TripletStore) {
@@ -19,11 +21,22 @@ import Store
   deinit { unsafe scratch.deallocate() }
 
   /// Loads a triplet; the time is the disk's unless its bytes are in memory.
-  func load(_ facts: TripletFacts) throws(StoreError) {
-    guard !reader.loadFromMemory(facts) else { return }
+  ///
+  /// - Parameter order: how its image will be asked for; nil when it will not be.
+  func load(_ facts: TripletFacts, order: TripletReader.PixelOrder?) throws(StoreError) {
+    guard !reader.loadFromMemory(facts, order: order) else {
+      keptCount += reader.hasPixels ? 1 : 0
+      return
+    }
     let start = ContinuousClock.now
     defer { diskNanoseconds += (ContinuousClock.now - start).nanoseconds }
     try reader.load(facts)
+  }
+
+  /// How many had their pixels in memory, since the last call.
+  func takeKeptCount() -> Int {
+    defer { keptCount = 0 }
+    return keptCount
   }
 
   /// The time counted since the last call.

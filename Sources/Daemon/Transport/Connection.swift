@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import Schema
 import Store
+import Synchronization
 import Wire
 
 /// One client's socket: bytes in, messages out, and the other way round.
@@ -22,6 +23,17 @@ actor Connection {
     case closed
   }
 
+  /// How a client speaks: known from its first byte on.
+  private enum Language: UInt8, AtomicRepresentable { case unknown, frames, lines }
+
+  /// Messages that were handed on and are not yet dealt with, their bytes, and whether that keeps
+  /// more from being read.
+  private struct InFlight {
+    var messages = 0
+    var bytes = 0
+    var isReadPaused = false
+  }
+
   private static let readBytes = 1 << 16
   /// How long a connection that is over waits for the other side to notice.
   private static let lingerSeconds = 1.0
@@ -39,15 +51,12 @@ actor Connection {
   private let events: AsyncStream<Event>.Continuation
   private var decoder: FrameDecoder
   private var line: [UInt8] = []
-  /// Unknown until the first byte.
-  private(set) var speaksLines: Bool?
+  private let language = Atomic(Language.unknown)
   private var readSource: (any DispatchSourceRead)?
   private var writeSource: (any DispatchSourceWrite)?
-  private var isReadPaused = false
   /// Nothing more is wanted from this client.
   private var isReadOver = false
-  /// Messages that were handed on and are not yet dealt with, and their bytes.
-  private var inFlight = (messages: 0, bytes: 0)
+  private let inFlight = Mutex(InFlight())
   private var outgoing: [OutgoingBytes] = []
   private var outgoingBytes = 0
   private var lastProgress = ContinuousClock.now
@@ -79,6 +88,9 @@ actor Connection {
     decoder = FrameDecoder(maximumBodyBytes: limits.maximumRequestBodyBytes, limits: limits)
   }
 
+  /// Whether the client speaks lines of JSON, and not frames.
+  nonisolated var speaksLines: Bool { language.load(ordering: .acquiring) == .lines }
+
   /// Begins to read.
   func start() {
     let source = DispatchSource.makeReadSource(
@@ -94,7 +106,7 @@ actor Connection {
   func send(_ frame: OutgoingFrame, thenClose: Bool = false) {
     guard !isClosed, !closesWhenSent else { return }
     closesWhenSent = thenClose
-    if speaksLines == true {
+    if speaksLines {
       enqueue(OutgoingBytes(frame.frame.json + [UInt8(ascii: "\n")]))
     } else {
       frame.pieces.forEach(enqueue)
@@ -125,7 +137,7 @@ actor Connection {
     guard !isClosed else { return }
     isClosed = true
     readSource?.cancel()
-    if isReadPaused { readSource?.resume() }
+    if inFlight.withLock(\.isReadPaused) { readSource?.resume() }
     writeSource?.cancel()
     socket.shutdown()
     outgoing = []
@@ -147,8 +159,11 @@ actor Connection {
           return fail(SchemaError(.badFrame, "a descriptor came where none is expected"))
         }
         lastProgress = .now
-        if speaksLines == nil { speaksLines = bytes.first == UInt8(ascii: "{") }
-        if speaksLines == true { takeLines(bytes) } else { takeFrames(bytes) }
+        if language.load(ordering: .relaxed) == .unknown {
+          language.store(
+            bytes.first == UInt8(ascii: "{") ? .lines : .frames, ordering: .releasing)
+        }
+        if speaksLines { takeLines(bytes) } else { takeFrames(bytes) }
       }
     } catch {
       close()
@@ -157,7 +172,7 @@ actor Connection {
 
   /// A client of frames that sends no more is gone; one of lines (`socat`) may still listen.
   private func end() {
-    guard speaksLines == true, !isLingering else { return close() }
+    guard speaksLines, !isLingering else { return close() }
     isReadOver = true
     updateReading()
     events.yield(.ended)
@@ -198,17 +213,23 @@ actor Connection {
   }
 
   private func hand(on json: [UInt8], _ body: [UInt8]) {
-    inFlight.messages += 1
-    inFlight.bytes += json.count + body.count
+    inFlight.withLock { inFlight in
+      inFlight.messages += 1
+      inFlight.bytes += json.count + body.count
+    }
     events.yield(.message(json: json, body: body))
     updateReading()
   }
 
   /// A message of so many bytes was dealt with.
-  func finish(bytes: Int) {
-    inFlight.messages -= 1
-    inFlight.bytes -= bytes
-    updateReading()
+  nonisolated func finish(bytes: Int) async {
+    let isReadPaused = inFlight.withLock { inFlight in
+      inFlight.messages -= 1
+      inFlight.bytes -= bytes
+      return inFlight.isReadPaused
+    }
+    // Only then there is something to do on the connection's own thread.
+    if isReadPaused { await updateReading() }
   }
 
   /// Bytes of answers that the client has not read yet.
@@ -275,12 +296,21 @@ actor Connection {
   /// Reads only while the client reads its answers and its requests do not pile up.
   private func updateReading() {
     guard !isClosed else { return }
-    let isTooMuch =
-      outgoingBytes > limits.maximumUnreadBytes || inFlight.bytes > limits.maximumRequestBodyBytes
-      || inFlight.messages > 2 * limits.maximumOutstandingRequests
-    let pauses = !isLingering && (isReadOver || isTooMuch)
-    guard pauses != isReadPaused else { return }
-    isReadPaused = pauses
-    if pauses { readSource?.suspend() } else { readSource?.resume() }
+    let isFull = outgoingBytes > limits.maximumUnreadBytes
+    let (isLingering, isReadOver, limits) = (isLingering, isReadOver, limits)
+    // Decided under the lock: what is finished later finds the decision.
+    let change = inFlight.withLock { inFlight -> Bool? in
+      let isTooMuch =
+        isFull || inFlight.bytes > limits.maximumRequestBodyBytes
+        || inFlight.messages > 2 * limits.maximumOutstandingRequests
+      let pauses = !isLingering && (isReadOver || isTooMuch)
+      defer { inFlight.isReadPaused = pauses }
+      return pauses != inFlight.isReadPaused ? pauses : nil
+    }
+    switch change {
+    case true?: readSource?.suspend()
+    case false?: readSource?.resume()
+    case nil: break
+    }
   }
 }

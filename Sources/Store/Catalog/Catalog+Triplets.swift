@@ -6,7 +6,7 @@ func categoryRow(
   _ db: Database, _ name: CategoryName, _ context: inout CommitContext
 ) throws -> Int64 {
   let select = try db.cachedStatement(sql: "SELECT id FROM category WHERE name = ?")
-  if let row = try Int64.fetchOne(select, arguments: [name.text]) { return row }
+  if let row = try Int64.fetchOne(select.bound([name.text])) { return row }
   try db.execute(sql: "INSERT INTO category (name) VALUES (?)", arguments: [name.text])
   context.categories.insert(db.lastInsertedRowID)
   return db.lastInsertedRowID
@@ -160,10 +160,10 @@ func queryTriplets(_ db: Database, _ query: TripletQuery.Params, limit: Int) thr
     conditions.append("id IN (SELECT triplet FROM mask WHERE \(inner.joined(separator: " AND ")))")
   }
   arguments.append(limit + 1)
-  return try TripletID.fetchAll(
-    db,
+  let select = try db.makeStatement(
     sql: """
       SELECT id FROM triplet WHERE \(conditions.joined(separator: " AND "))
       ORDER BY id \(isDescending ? "DESC" : "ASC") LIMIT ?
-      """, arguments: StatementArguments(arguments))
+      """)
+  return try TripletID.fetchAll(select.bound(arguments))
 }

@@ -5,7 +5,8 @@ import Synchronization
 ///
 /// A class, so that a batch of hundreds is hundreds of references. A small triplet that is read
 /// again keeps its bytes as well: below some kilobytes a read from the page cache and the check of
-/// its sum take longer than decoding (`make show-limit`).
+/// its sum take longer than decoding (`make show-limit`). An image that is decoded again may keep
+/// its pixels, see ``PixelCache``.
 public final class TripletFacts: Sendable {
   /// One mask.
   struct Mask: Sendable {
@@ -14,10 +15,12 @@ public final class TripletFacts: Sendable {
     let place: BlobPlace
   }
 
-  /// Whether the bytes are worth keeping.
-  private enum Memory {
-    case neverRead, readOnce
-    case kept(TripletBytes)
+  /// What is kept, and what has happened before to what is not.
+  private struct Memory {
+    var wasRead = false
+    var bytes: TripletBytes?
+    var wasDecoded = false
+    var image: KeptImage?
   }
 
   /// The longest triplet whose bytes are kept, with the headers of its records.
@@ -42,7 +45,7 @@ public final class TripletFacts: Sendable {
   /// Where the record of the image, then of each mask, lies in what a reader reads.
   let records: [Range<Int>]
 
-  private let memory = Mutex(Memory.neverRead)
+  private let memory = Mutex(Memory())
 
   init(
     triplet: TripletID, width: Int, height: Int, prompt: String, isQuarantined: Bool,
@@ -88,22 +91,55 @@ public final class TripletFacts: Sendable {
       + (readBytes <= Self.maximumKeptBytes ? readBytes : 0)
   }
 
-  /// The bytes that were read and checked, if they were kept; they stay as long as this object.
-  var bytes: TripletBytes? {
-    memory.withLock { if case .kept(let bytes) = $0 { bytes } else { nil } }
+  /// The piece of what a reader reads in which the records of all masks lie.
+  var maskSpan: Range<Int> {
+    let ranges = records.dropFirst()
+    return (ranges.map(\.lowerBound).min() ?? 0)..<(ranges.map(\.upperBound).max() ?? 0)
   }
+
+  /// The bytes that were read and checked, if they were kept; they stay as long as this object.
+  var bytes: TripletBytes? { memory.withLock { $0.bytes } }
+
+  /// The decoded pixels, if they are kept.
+  var pixels: KeptPixels? { memory.withLock { $0.image }?.pixels }
 
   /// Takes a copy of what was read and checked, the second time.
   func noteRead(_ bytes: UnsafeRawBufferPointer) {
     guard readBytes <= Self.maximumKeptBytes else { return }
     memory.withLock { memory in
-      switch memory {
-      case .neverRead: memory = .readOnce
-      case .readOnce: memory = .kept(unsafe TripletBytes(copying: bytes))
-      case .kept: break
+      if memory.wasRead, memory.bytes == nil {
+        memory.bytes = unsafe TripletBytes(copying: bytes)
       }
+      memory.wasRead = true
     }
   }
+
+  /// Takes a copy of the decoded image, the second time, when the cache has room for it.
+  ///
+  /// - Parameter read: what a reader has read of the triplet.
+  func noteDecoded(
+    _ pixels: UnsafeRawBufferPointer, _ order: TripletReader.PixelOrder,
+    read: UnsafeRawBufferPointer, _ cache: PixelCache
+  ) {
+    let isWanted = memory.withLock { memory in
+      defer { memory.wasDecoded = true }
+      return memory.wasDecoded && memory.image?.pixels == nil
+    }
+    guard isWanted else { return }
+    let span = maskSpan
+    let image = unsafe cache.keep(
+      pixels, order, masks: UnsafeRawBufferPointer(rebasing: read[span]),
+      masksStart: span.lowerBound)
+    guard let image else { return }
+    let previous = memory.withLock { memory in
+      defer { memory.image = image }
+      return memory.image
+    }
+    // Another thread may have been as quick.
+    previous?.drop()
+  }
+
+  deinit { memory.withLock { $0.image }?.drop() }
 }
 
 /// Bytes that never change, outside any array, so that several threads read them where they are.

@@ -17,27 +17,47 @@ import Schema
   private static let keptBytes = 16 << 20
 
   private let packs: PackFolder
+  private let cache: PixelCache
   private var facts: TripletFacts?
   private var scratch: UnsafeMutableRawBufferPointer
-  /// The records of the loaded triplet, in `scratch` or in what its facts keep.
+  /// The records of the loaded triplet, in `scratch` or in what `kept` keeps; those of the masks
+  /// alone when the pixels are kept.
   private var source: UnsafeRawBufferPointer
+  /// Where `source` begins in what a reader reads.
+  private var sourceStart = 0
+  /// The pixels of the loaded triplet, if they are kept.
+  private var pixels: KeptPixels?
 
-  init(_ packs: PackFolder) {
+  init(_ packs: PackFolder, _ cache: PixelCache) {
     self.packs = packs
+    self.cache = cache
     unsafe scratch = .allocate(byteCount: 0, alignment: 16)
     unsafe source = UnsafeRawBufferPointer(start: nil, count: 0)
   }
 
   deinit { unsafe scratch.deallocate() }
 
-  /// Loads a triplet whose bytes were read and checked before and kept; false when they were not.
-  public func loadFromMemory(_ facts: TripletFacts) -> Bool {
-    guard let bytes = facts.bytes else { return false }
-    // Safe: the facts are kept, and keep the bytes.
-    unsafe source = bytes.all
+  /// Loads a triplet whose bytes were read and checked before and kept, or whose pixels were;
+  /// false when they were not.
+  ///
+  /// - Parameter order: how its image will be asked for; nil when it will not be.
+  public func loadFromMemory(_ facts: TripletFacts, order: PixelOrder?) -> Bool {
+    // Safe: the facts are kept and keep the bytes, or the pixels are and keep the masks.
+    if let pixels = facts.pixels, order == nil || order == pixels.order {
+      unsafe (source, sourceStart) = (pixels.masks, pixels.masksStart)
+      self.pixels = pixels
+    } else if let bytes = facts.bytes {
+      unsafe (source, sourceStart) = (bytes.all, 0)
+      pixels = nil
+    } else {
+      return false
+    }
     self.facts = facts
     return true
   }
+
+  /// Whether the pixels of the loaded triplet need no decoding.
+  public var hasPixels: Bool { pixels != nil }
 
   /// Reads all blobs of a triplet and holds each against its checksum.
   ///
@@ -45,6 +65,7 @@ import Schema
   ///   ``StoreError/Code/unwritable`` when the disk cannot be read.
   public func load(_ facts: TripletFacts) throws(StoreError) {
     self.facts = nil
+    pixels = nil
     grow(to: facts.readBytes)
     let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch[0..<facts.readBytes])
     if let extent = facts.extent {
@@ -60,7 +81,7 @@ import Schema
         UnsafeRawBufferPointer(record), place: place, of: facts.triplet,
         file: PackFolder.name(place.pack))
     }
-    unsafe source = UnsafeRawBufferPointer(bytes)
+    unsafe (source, sourceStart) = (UnsafeRawBufferPointer(bytes), 0)
     unsafe facts.noteRead(source)
     self.facts = facts
   }
@@ -68,16 +89,22 @@ import Schema
   /// Decodes the image.
   ///
   /// - Throws: ``StoreError/Code/corrupt``.
-  /// - Precondition: a triplet is loaded and `output` has its `height * width * 3` bytes.
+  /// - Precondition: a triplet is loaded, in that order if from memory, and `output` has its
+  ///   `height * width * 3` bytes.
   @unsafe public func decodeImage(
     into output: UnsafeMutableRawBufferPointer, order: PixelOrder
   ) throws(StoreError) {
     let facts = loaded
+    if let pixels {
+      precondition(pixels.order == order, "loaded for another order of the pixels")
+      return unsafe output.copyMemory(from: pixels.pixels)
+    }
     try unsafe decode(0) { (payload) throws(StoreError) in
       try unsafe BlobCodec.decodeImage(
         payload, codec: facts.image.codec, width: facts.width, height: facts.height, into: output,
         layout: order == .planar ? .planar : .interleaved)
     }
+    unsafe facts.noteDecoded(UnsafeRawBufferPointer(output), order, read: source, cache)
   }
 
   /// Writes `value` wherever mask `index` is 1.
@@ -120,7 +147,8 @@ import Schema
   ) throws(StoreError) {
     let facts = loaded
     let range = facts.records[record]
-    let payload = (range.lowerBound + PackLayout.recordHeaderBytes)..<range.upperBound
+    let start = range.lowerBound + PackLayout.recordHeaderBytes - sourceStart
+    let payload = start..<(range.upperBound - sourceStart)
     do throws(StoreError) {
       // Safe: the range was read and checked, and the pointer does not leave the closure.
       try unsafe body(UnsafeRawBufferPointer(rebasing: source[payload]))
@@ -152,5 +180,5 @@ import Schema
 
 extension TripletStore {
   /// A reader for one thread.
-  public nonisolated func reader() -> TripletReader { TripletReader(packs) }
+  public nonisolated func reader() -> TripletReader { TripletReader(packs, pixelCache) }
 }

@@ -49,14 +49,15 @@ extension TripletStore {
             SELECT mask.*, category.name
             FROM mask LEFT JOIN category ON category.id = mask.category
             WHERE triplet IN (SELECT value FROM json_each(?)) ORDER BY triplet, ordinal
-            """), arguments: [list])
+            """
+        ).bound([list]))
       while let row = try maskRows.next() {
         masks[try row.get("triplet"), default: []].append(row.copy())
       }
       let rows = try Row.fetchCursor(
         try db.cachedStatement(
-          sql: "SELECT * FROM triplet WHERE id IN (SELECT value FROM json_each(?))"),
-        arguments: [list])
+          sql: "SELECT * FROM triplet WHERE id IN (SELECT value FROM json_each(?))"
+        ).bound([list]))
       var facts: [TripletFacts] = []
       while let row = try rows.next() {
         let id: TripletID = try row.get("id")

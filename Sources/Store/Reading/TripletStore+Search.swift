@@ -14,8 +14,7 @@ extension TripletStore {
       category = row
     }
     return try read("a search") { db in
-      let ids = try TripletID.fetchAll(
-        db,
+      let select = try db.cachedStatement(
         sql: """
           SELECT triplet.id FROM prompt_search JOIN triplet ON triplet.id = prompt_search.rowid
           WHERE prompt_search MATCH ?1 AND prompt_search.rowid < ?2
@@ -23,7 +22,9 @@ extension TripletStore {
             AND (?3 IS NULL OR EXISTS (
               SELECT 1 FROM mask WHERE mask.triplet = triplet.id AND mask.category = ?3))
           ORDER BY prompt_search.rowid DESC LIMIT ?4
-          """, arguments: [query.expression, search.after ?? Int64.max, category, limit + 1])
+          """)
+      let ids = try TripletID.fetchAll(
+        select.bound([query.expression, search.after ?? Int64.max, category, limit + 1]))
       let triplets = try ids.prefix(limit).compactMap { try uncheckedTriplet(db, $0) }
         .filter(\.isSealed).map(\.info)
       return TripletSearch.Result(

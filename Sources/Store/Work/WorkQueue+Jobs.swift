@@ -131,16 +131,15 @@ extension WorkQueue {
       arguments.append(state.rawValue)
     }
     arguments.append(limit)
-    return try Row.fetchAll(
-      db,
+    let select = try db.makeStatement(
       sql: """
         SELECT job.*, category.name,
           (SELECT count(*) FROM work_item
             WHERE work_item.job = job.id AND work_item.state = 'leased') AS leased
         FROM job JOIN category ON category.id = job.category
         WHERE \(conditions.joined(separator: " AND ")) ORDER BY job.id DESC LIMIT ?
-        """, arguments: StatementArguments(arguments)
-    ).map(jobInfo)
+        """)
+    return try Row.fetchAll(select.bound(arguments)).map(jobInfo)
   }
 
   private static func jobInfo(_ row: Row) throws -> JobInfo {

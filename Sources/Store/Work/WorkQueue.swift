@@ -21,15 +21,14 @@ enum WorkQueue {
     let marks = request.engines.map { _ in "?" }.joined(separator: ",")
     var items: [WorkItem] = []
     while items.count < request.count {
-      let row = try Row.fetchOne(
-        db,
+      let select = try db.makeStatement(
         sql: """
           SELECT job.*, category.name FROM job JOIN category ON category.id = job.category
           WHERE state = 'active' AND engine IN (\(marks)) AND (next_ordinal < item_count
             OR EXISTS (SELECT 1 FROM work_item WHERE job = job.id AND work_item.state = 'pending'))
           ORDER BY priority DESC, last_served, job.id LIMIT 1
-          """, arguments: StatementArguments(request.engines))
-      guard let row else { break }
+          """)
+      guard let row = try Row.fetchOne(select.bound(request.engines)) else { break }
       let share = min(fairShareItems, request.count - items.count)
       let ordinals = try take(db, row, share, worker: request.worker, expires: expires)
       try db.execute(
