@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -43,3 +44,14 @@ int gw_lower_priority(int niceness) {
   // On Linux a priority belongs to a thread, and 0 names the calling one (setpriority(2)).
   return setpriority(PRIO_PROCESS, 0, niceness) < 0 ? -errno : 0;
 }
+
+// Arrays up to this size come from memory that is kept, and so much of it is kept at the end of each arena.
+#define GW_LARGEST_KEPT (8 << 20)
+#define GW_KEPT (64 << 20)
+
+void gw_keep_memory(void) {
+  mallopt(M_MMAP_THRESHOLD, GW_LARGEST_KEPT);
+  mallopt(M_TRIM_THRESHOLD, GW_KEPT);
+}
+
+void gw_trim_memory(void) { malloc_trim(0); }

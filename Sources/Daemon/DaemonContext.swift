@@ -38,11 +38,12 @@ struct DaemonContext: Sendable {
 
   init(
     store: TripletStore, live: LiveSettings, signal: ChangeSignal, decoders: DecodePool,
-    slotLedger: SlotLedger, figures: DaemonFigures, counters: ServingCounters,
+    pool: WorkPool, encodingLoad: EncodingLoad, slotLedger: SlotLedger, figures: DaemonFigures,
+    counters: ServingCounters,
     metricsName: String?, manager: ServiceManager, logger: Logger
   ) {
-    pool = WorkPool()
-    encodingLoad = EncodingLoad(threadCount: pool.width)
+    self.pool = pool
+    self.encodingLoad = encodingLoad
     self.store = store
     self.live = live
     self.signal = signal

@@ -40,6 +40,7 @@ struct DaemonRun {
     let settings = configuration.settings
     let claim = activation.server == nil ? try SocketClaim(settings.socketPath) : nil
     Self.raiseDescriptorLimit()
+    keepFreedMemory()
     let manager = ServiceManager(logger: logger)
     let (signal, counters) = (ChangeSignal(), ServingCounters())
     var options = StoreOptions(
@@ -47,6 +48,9 @@ struct DaemonRun {
     options.snapshotLingerSeconds = settings.snapshotLingerSeconds
     options.space = settings.space
     options.pixelCacheBytes = settings.pixelCacheLimit
+    let pool = WorkPool()
+    let encodingLoad = EncodingLoad(threadCount: pool.width)
+    options.isMoreComing = { encodingLoad.isBusy }
     let store = try TripletStore(
       settings.storePath, options: options,
       onChange: { change in
@@ -56,7 +60,8 @@ struct DaemonRun {
     let metrics = try Self.metricsListener(activation, settings)
     let context = DaemonContext(
       store: store, live: LiveSettings(configuration), signal: signal,
-      decoders: DecodePool(store), slotLedger: SlotLedger(settings.limits),
+      decoders: DecodePool(store), pool: pool, encodingLoad: encodingLoad,
+      slotLedger: SlotLedger(settings.limits),
       figures: DaemonFigures(), counters: counters, metricsName: metrics?.name, manager: manager,
       logger: logger)
     guard let listener = try activation.server?.socket ?? claim?.listen() else { return }

@@ -4,21 +4,39 @@ import Synchronization
 /// How many requests wait for their pixels to be encoded, so that a crowd of writers is not kept
 /// waiting for the last tenth of a size.
 final class EncodingLoad: Sendable {
+  /// How long there is a crowd once there was one: its members take turns at waiting.
+  static let crowdTime: Duration = .milliseconds(20)
+
   private let waiting = Atomic<Int>(0)
-  private let threadCount: Int
+  private let crowdSize: Int
+  /// When there was a crowd last, in nanoseconds since ``start``.
+  private let lastCrowd = Atomic<Int>(.min / 2)
+  private let start = ContinuousClock.now
+  private let now: @Sendable () -> ContinuousClock.Instant
 
   /// The load of a pool with so many threads.
-  init(threadCount: Int) { self.threadCount = threadCount }
+  init(threadCount: Int, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+    crowdSize = max(2, threadCount / 2 + 1)
+    self.now = now
+  }
+
+  /// Whether triplets are being encoded.
+  var isBusy: Bool { waiting.load(ordering: .relaxed) > 0 }
 
   /// Does what waits for the encoder and encodes.
   func counted<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
-    waiting.wrappingAdd(1, ordering: .relaxed)
+    let count = waiting.wrappingAdd(1, ordering: .relaxed).newValue
     defer { waiting.wrappingSubtract(1, ordering: .relaxed) }
+    if count >= crowdSize {
+      lastCrowd.store((now() - start).nanoseconds, ordering: .relaxed)
+    }
     return try await body()
   }
 
-  /// Careful, unless each thread has work and others wait.
+  /// Careful, unless more than half of the threads have had work at once a moment ago: a careful
+  /// encoding holds its thread several times as long.
   var care: EncodingCare {
-    waiting.load(ordering: .relaxed) > 2 * threadCount ? .quick : .careful
+    let passed = (now() - start).nanoseconds - lastCrowd.load(ordering: .relaxed)
+    return passed < Self.crowdTime.nanoseconds ? .quick : .careful
   }
 }

@@ -1,6 +1,7 @@
 import Logging
 import Store
 import Synchronization
+import Wire
 
 /// Does what time asks for: leases that ran out, clients that stand still, waiters' deadlines,
 /// memory that nobody uses.
@@ -25,7 +26,8 @@ struct Housekeeper: PeriodicService {
         "held snapshots are not written down", metadata: ["error": "\(error)"])
     }
     context.store.pixelCache.maximumBytes = context.settings.pixelCacheLimit
-    context.store.pixelCache.follow(streams: context.figures.streamCount.withLock { $0 })
+    let streams = context.figures.streamCount.withLock { $0 }
+    if context.store.pixelCache.follow(streams: streams) { trimFreedMemory() }
     context.signal.notify()
     let stalled = await server.closeStalled()
     context.counters.stalledConnections.wrappingAdd(stalled, ordering: .relaxed)

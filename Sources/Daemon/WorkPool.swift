@@ -2,9 +2,10 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Runs long calculations on threads of their own, one fewer than there are cores.
+/// Runs long calculations on threads of their own, as many as there are cores.
 ///
-/// On the shared pool they would keep every session, timer and deadline waiting.
+/// On the shared pool they would keep every session, timer and deadline waiting; here the system
+/// shares the cores between them.
 final class WorkPool: TaskExecutor {
   private let queues: [DispatchQueue]
   private let next = Atomic<Int>(0)
@@ -12,7 +13,7 @@ final class WorkPool: TaskExecutor {
   /// How many jobs run at a time.
   var width: Int { queues.count }
 
-  init(width: Int = max(1, ProcessInfo.processInfo.activeProcessorCount - 1)) {
+  init(width: Int = ProcessInfo.processInfo.activeProcessorCount) {
     queues = (0..<width).map { DispatchQueue(label: "work-\($0)") }
   }
 

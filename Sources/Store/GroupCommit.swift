@@ -89,6 +89,7 @@ struct GroupCommit {
       try failpoints.reach(.appendBefore)
       blobs[position] = (0, try append(writes[position].copies, &writer))
     }
+    try writer.flush()
     do throws(StoreError) {
       try failpoints.reach(.appendAfter)
       try writer.sync()
@@ -142,31 +143,50 @@ struct GroupCommit {
     _ writes: [PendingWrite], _ blobs: [Int: PendingWrite.Written],
     _ errors: inout [StoreError?], _ sequence: Int64, _ writer: inout PackWriter
   ) throws(StoreError) {
-    var context = CommitContext(sequence: sequence, now: now)
+    let fresh = CommitContext(sequence: sequence, now: now)
+    var context = fresh
     var jobs: [JobInfo] = []
     var targets: [(Int64, CategoryName, Int)] = []
     let refused = errors
     let before = index.read { $0.snapshot }
     let (pack, packBytes, isSealed) = (writer.number, writer.endBytes, writer.isSealed)
     var made = errors
+    // Hardly ever a change is refused: first without a savepoint for each, which costs about as much
+    // as the change, and if one is refused all over again with them.
+    var isEachAlone = false
     try failpoints.reach(.transactionBefore)
+    func transaction(_ db: Database) throws {
+      (context, made) = (fresh, refused)
+      try db.inTransaction(.immediate) {
+        for (position, write) in writes.enumerated() where refused[position] == nil {
+          guard !isEachAlone else {
+            made[position] = try attempt(db, write, blobs[position], &context)
+            continue
+          }
+          do {
+            try write.apply(db, blobs[position], &context)
+          } catch {
+            isEachAlone = true
+            return .rollback
+          }
+        }
+        if !context.added.isEmpty { try indexPrompts(db, after: before) }
+        if !blobs.isEmpty { try rememberPack(db, pack, packBytes, isSealed) }
+        try rememberLiveBytes(db, context)
+        if context.sequence != before {
+          try db.cachedStatement(sql: "UPDATE store SET last_sequence = ?")
+            .execute(arguments: [context.sequence])
+        }
+        try failpoints.reach(.transactionInside)
+        jobs = try changedJobs(db, context)
+        targets = try changedTargets(db, context)
+        return .commit
+      }
+    }
     try onDatabase("committing") {
       try catalog.queue.writeWithoutTransaction { db in
-        try db.inTransaction(.immediate) {
-          for (position, write) in writes.enumerated() where refused[position] == nil {
-            made[position] = try attempt(db, write, blobs[position], &context)
-          }
-          if !blobs.isEmpty { try rememberPack(db, pack, packBytes, isSealed) }
-          try rememberLiveBytes(db, context)
-          if context.sequence != before {
-            try db.execute(
-              sql: "UPDATE store SET last_sequence = ?", arguments: [context.sequence])
-          }
-          try failpoints.reach(.transactionInside)
-          jobs = try changedJobs(db, context)
-          targets = try changedTargets(db, context)
-          return .commit
-        }
+        try transaction(db)
+        if isEachAlone { try transaction(db) }
       }
     }
     try failpoints.reach(.transactionAfter)
@@ -208,17 +228,17 @@ struct GroupCommit {
   private func rememberPack(
     _ db: Database, _ pack: Int, _ bytes: Int, _ isSealed: Bool
   ) throws {
-    try db.execute(
-      sql: "UPDATE pack SET committed_bytes = ?, is_sealed = ? WHERE id = ?",
-      arguments: [bytes, isSealed, pack])
+    try db.cachedStatement(
+      sql: "UPDATE pack SET committed_bytes = ?, is_sealed = ? WHERE id = ?"
+    ).execute(arguments: [bytes, isSealed, pack])
   }
 
   private func rememberLiveBytes(_ db: Database, _ context: CommitContext) throws {
     for (pack, change) in context.liveBytes where change != 0 {
       // A damaged number must not keep what is damaged from being deleted.
-      try db.execute(
-        sql: "UPDATE pack SET live_bytes = max(live_bytes + ?, 0) WHERE id = ?",
-        arguments: [change, pack])
+      try db.cachedStatement(
+        sql: "UPDATE pack SET live_bytes = max(live_bytes + ?, 0) WHERE id = ?"
+      ).execute(arguments: [change, pack])
     }
   }
 

@@ -8,6 +8,8 @@ public struct StoreOptions: Sendable {
   public var snapshotLingerSeconds = 600
   /// How much the store may take of its disk.
   public var space = SpaceLimits()
+  /// Whether more changes will be there in a moment, so that a commit is worth a short wait.
+  public var isMoreComing: @Sendable () -> Bool = { false }
   /// Bytes of memory for decoded images that are drawn again and again; 0 for none.
   public var pixelCacheBytes = 0
   /// What is free on the file system of a folder.

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import GRDB
 import Schema
@@ -12,6 +13,9 @@ import Synchronization
 ///
 /// - Note: One process at a time; ``open(_:clock:)`` refuses a store that another one holds.
 public actor TripletStore {
+  /// How long a commit waits for changes that are being prepared: two syncs cost more.
+  private static let gatheringTime: DispatchTimeInterval = .microseconds(500)
+
   private let executor: SerialQueueExecutor
   /// The store's own queue; its calls block on the disk.
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -46,6 +50,8 @@ public actor TripletStore {
   var catalogCopy: CatalogCopy?
   var pending: [PendingWrite] = []
   private var isFlushScheduled = false
+  /// Whether the scheduled commit waits a moment for more.
+  private var isGathering = false
   /// Set when the disk refused a sync: what it holds is unknown until the store is opened again.
   var failure: StoreError?
 
@@ -159,14 +165,24 @@ public actor TripletStore {
   }
 
   func scheduleFlush() {
-    guard !isFlushScheduled else { return }
-    isFlushScheduled = true
-    // Behind the calls that already wait for this actor, so that they join the same commit.
-    Task { self.flush() }
+    let waits = options.isMoreComing()
+    guard !isFlushScheduled || (isGathering && !waits) else { return }
+    (isFlushScheduled, isGathering) = (true, waits)
+    guard waits else {
+      // Behind the calls that already wait for this actor, so that they join the same commit.
+      Task { self.flush() }
+      return
+    }
+    executor.queue.asyncAfter(deadline: .now() + Self.gatheringTime) { [self] in
+      assumeIsolated { store in
+        // Unless what was waited for has come, and all are committed.
+        if store.isGathering { store.flush() }
+      }
+    }
   }
 
   private func flush() {
-    isFlushScheduled = false
+    (isFlushScheduled, isGathering) = (false, false)
     let writes = pending
     pending = []
     if let failure { return writes.forEach { $0.finish(failure) } }

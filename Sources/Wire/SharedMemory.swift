@@ -72,6 +72,14 @@ import Foundation
   }
 }
 
+/// Has the process keep some of the memory that it frees: without that the C library gives large
+/// arrays back to the system again and again, and each new one costs a fault and a cleared page
+/// every 4 KiB.
+public func keepFreedMemory() { gw_keep_memory() }
+
+/// Gives what ``keepFreedMemory()`` has kept back to the system.
+public func trimFreedMemory() { gw_trim_memory() }
+
 /// Makes the calling thread nicer to others, so that they go first where cores are scarce.
 ///
 /// - Parameter niceness: 0 to 19.

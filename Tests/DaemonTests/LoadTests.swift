@@ -1,27 +1,38 @@
 import Schema
 import Store
+import Synchronization
 import Testing
 
 @testable import Daemon
 
 /// What the daemon decides by how much there is to do.
 @Suite struct LoadTests {
-  @Test("images are encoded quickly only while more than twice the threads wait")
+  @Test("images are encoded quickly while more than half of the threads work, and a bit after")
   func encodingLoad() async throws {
     struct Refused: Error {}
-    let load = EncodingLoad(threadCount: 1)
-    #expect(load.care == .careful)
-    await load.counted {
-      await load.counted {
-        #expect(load.care == .careful)
-        await load.counted { #expect(load.care == .quick) }
-        #expect(load.care == .careful)
+    let start = ContinuousClock.now
+    let passed = Mutex(Duration.zero)
+    for (threads, crowd) in [(1, 2), (2, 2), (8, 5)] {
+      passed.withLock { $0 = .zero }
+      let load = EncodingLoad(threadCount: threads) { start + passed.withLock { $0 } }
+      @Sendable func nest(_ depth: Int) async {
+        guard depth > 0 else { return }
+        await load.counted { await nest(depth - 1) }
       }
+      await nest(crowd - 1)
+      #expect(load.care == .careful && !load.isBusy)
+      await nest(crowd)
+      #expect(load.care == .quick && !load.isBusy)
+      passed.withLock { $0 = .milliseconds(19) }
+      #expect(load.care == .quick)
+      passed.withLock { $0 = .milliseconds(21) }
+      #expect(load.care == .careful)
+      for _ in 0..<5 {
+        await #expect(throws: Refused.self) { try await load.counted { throw Refused() } }
+      }
+      #expect(load.care == .careful && !load.isBusy)
+      await load.counted { #expect(load.isBusy) }
     }
-    for _ in 0..<5 {
-      await #expect(throws: Refused.self) { try await load.counted { throw Refused() } }
-    }
-    #expect(load.care == .careful)
   }
 
   @Test("the text of counts is kept until something changes or another minimum is asked for")

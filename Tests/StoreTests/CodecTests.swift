@@ -58,6 +58,35 @@ import Testing
     #expect(MaskRuns.encode(Array(repeating: 0, count: 300)) == [0xAC, 0x02])
   }
 
+  @Test("runs and bits of any mask are what the definitions say, pixel by pixel")
+  func asDefined() {
+    var random = SeededGenerator(12)
+    for count in 0..<200 {
+      // Long runs and short ones.
+      var values: [UInt8] = []
+      while values.count < count {
+        let length = Int.random(in: 1...(count % 2 == 0 ? 3 : 40), using: &random)
+        values += Array(repeating: UInt8.random(in: 0...1, using: &random), count: length)
+      }
+      values = Array(values.prefix(count))
+      let bits = (0..<(count + 7) / 8).map { byte in
+        (0..<8).reduce(UInt8(0)) { sum, bit in
+          8 * byte + bit < count ? sum | values[8 * byte + bit] << UInt8(bit) : sum
+        }
+      }
+      #expect(MaskBits.encode(values) == bits)
+      var (runs, current, length): ([UInt8], UInt8, UInt8) = ([], 0, 0)
+      for value in values {
+        if value != current { (runs, current, length) = (runs + [length], value, 0) }
+        length += 1
+      }
+      // Here no run is so long that it takes two bytes.
+      if runs.allSatisfy({ $0 < 128 }), length < 128 {
+        #expect(MaskRuns.encode(values) == runs + [length])
+      }
+    }
+  }
+
   @Test("damaged payloads are refused, and none traps")
   func damagedPayloads() throws {
     let triplet = try Triplet.sample(seed: 5, side: 16)

@@ -353,6 +353,7 @@ import Testing
         blob: EncodedBlob(
           codec: .raw, payload: Array(repeating: UInt8(id), count: 700), decodedBytes: 700))
       places.append((try writer.append(record), TripletID(id)))
+      try writer.flush()
       try writer.sync()
       writer.commit()
     }
@@ -373,11 +374,23 @@ import Testing
       kind: .mask, ordinal: 2, triplet: 1,
       blob: EncodedBlob(codec: .raw, payload: [1, 0, 1], decodedBytes: 3))
     _ = try writer.append(record)
+    try writer.flush()
     writer.commit()
     let end = writer.endBytes
-    _ = try writer.append(record)
-    try writer.rollBack()
-    #expect(writer.endBytes == end)
-    #expect(try folder.file(1).length() == end)
+    for isWritten in [true, false] {
+      _ = try writer.append(record)
+      if isWritten { try writer.flush() }
+      try writer.rollBack()
+      #expect(writer.endBytes == end)
+      #expect(try folder.file(1).length() == end)
+    }
+    // What was gathered then does not come back.
+    let other = PackRecord(
+      kind: .mask, ordinal: 3, triplet: 1,
+      blob: EncodedBlob(codec: .raw, payload: [0, 1, 1], decodedBytes: 3))
+    let place = try writer.append(other)
+    try writer.flush()
+    #expect(place.offset == end)
+    #expect(try folder.blob(place, of: 1).payload == [0, 1, 1])
   }
 }

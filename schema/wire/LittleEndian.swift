@@ -20,3 +20,11 @@ extension FixedWidthInteger {
     }
   }
 }
+
+extension [UInt8] {
+  /// Adds the bytes of a number, lowest first.
+  public mutating func append(littleEndian number: some FixedWidthInteger) {
+    // Safe: the bytes of a number are read while it lives.
+    unsafe Swift.withUnsafeBytes(of: number.littleEndian) { unsafe append(contentsOf: $0) }
+  }
+}

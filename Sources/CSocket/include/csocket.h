@@ -68,4 +68,8 @@ int gw_listen_loopback(int is_v6, unsigned short port, int backlog);
 // Makes the calling thread nicer to others, 0 to 19; 0 or -errno.
 int gw_lower_priority(int niceness);
 
+// Has the C library keep freed memory for what is allocated next; gives back what it has kept.
+void gw_keep_memory(void);
+void gw_trim_memory(void);
+
 #endif

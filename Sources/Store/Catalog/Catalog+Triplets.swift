@@ -12,7 +12,17 @@ func categoryRow(
   return db.lastInsertedRowID
 }
 
-/// Adds one triplet whose blobs are on the disk.
+/// Adds the prompts of triplets to the full text: those of one commit at once, behind its last
+/// savepoint, since each savepoint has FTS5 write what it holds as a segment of its own.
+///
+/// - Parameter sequence: the last number before the commit.
+func indexPrompts(_ db: Database, after sequence: Int64) throws {
+  try db.cachedStatement(
+    sql: "INSERT INTO prompt_search (rowid, prompt) SELECT id, prompt FROM triplet WHERE id > ?"
+  ).execute(arguments: [sequence])
+}
+
+/// Adds one triplet whose blobs are on the disk; ``indexPrompts(_:after:)`` is still to come.
 func insertTriplet(
   _ db: Database, _ id: TripletID, _ triplet: EncodedTriplet, _ places: [BlobPlace],
   _ context: inout CommitContext
@@ -23,8 +33,6 @@ func insertTriplet(
   }
   try insert(db, row, seal: Seal.of(row, masks))
   for mask in masks { try insert(db, mask, of: id) }
-  try db.cachedStatement(sql: "INSERT INTO prompt_search (rowid, prompt) VALUES (?, ?)")
-    .execute(arguments: [id, row.prompt])
   var instances: [Int64: (name: CategoryName, count: Int)] = [:]
   for mask in masks { instances[mask.category, default: (mask.info.category, 0)].count += 1 }
   for (category, entry) in instances {

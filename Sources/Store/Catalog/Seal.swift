@@ -49,7 +49,7 @@ struct Seal {
 
   private mutating func add(_ number: Int64?) {
     bytes.append(number == nil ? 0 : 1)
-    bytes += (number ?? 0).littleEndianBytes
+    bytes.append(littleEndian: number ?? 0)
   }
 
   private mutating func add(_ number: Double?) {

@@ -2,19 +2,27 @@
 enum MaskRuns {
   /// Values 0 and 1 → runs.
   static func encode(_ values: [UInt8]) -> [UInt8] {
-    var bytes: [UInt8] = []
+    var runs: [UInt8] = []
+    var (start, end): (Int, Int) = (0, 0)
     var current: UInt8 = 0
-    var length = 0
-    for value in values {
-      if value != current {
-        append(length, to: &bytes)
-        current = value
-        length = 0
+    // Safe: loads stay within the array.
+    unsafe values.withUnsafeBytes { values in
+      while true {
+        // Long runs eight pixels at a time.
+        let alike = 0x0101_0101_0101_0101 &* UInt64(current)
+        while end + 8 <= values.count,
+          unsafe values.loadUnaligned(fromByteOffset: end, as: UInt64.self) == alike
+        {
+          end += 8
+        }
+        while end < values.count, unsafe values[end] == current { end += 1 }
+        append(end - start, to: &runs)
+        guard end < values.count else { return }
+        unsafe current = values[end]
+        start = end
       }
-      length += 1
     }
-    append(length, to: &bytes)
-    return bytes
+    return runs
   }
 
   private static func append(_ length: Int, to bytes: inout [UInt8]) {
@@ -32,7 +40,17 @@ enum MaskBits {
   /// Values 0 and 1 → bits, the last byte filled up with zeros.
   static func encode(_ values: [UInt8]) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: (values.count + 7) / 8)
-    for (index, value) in values.enumerated() { bytes[index >> 3] |= value << UInt8(index & 7) }
+    let whole = values.count / 8
+    // Safe: loads stay within the array.
+    unsafe values.withUnsafeBytes { values in
+      for index in 0..<whole {
+        let eight = UInt64(
+          littleEndian: unsafe values.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+        // The product has bit 8k of the word at 56 + k, and nothing carries into the top byte.
+        bytes[index] = UInt8(truncatingIfNeeded: (eight &* 0x0102_0408_1020_4080) >> 56)
+      }
+    }
+    for index in (8 * whole)..<values.count { bytes[whole] |= values[index] << UInt8(index & 7) }
     return bytes
   }
 }

@@ -68,6 +68,15 @@ public struct Failpoints: Sendable {
     #endif
   }
 
+  /// Whether something may happen at a point.
+  var isActive: Bool {
+    #if GROUNDWELL_FAILPOINTS
+      handler != nil
+    #else
+      false
+    #endif
+  }
+
   /// Marks that the process is at `point`.
   ///
   /// - Throws: what a test wants to fail here.

@@ -14,19 +14,22 @@ struct PackRecord: Equatable {
   /// The whole record up to where the next may start, and its checksum.
   func bytes() -> (bytes: [UInt8], checksum: UInt64) {
     precondition(blob.payload.count <= PackLayout.maximumPayloadBytes, "oversize payload")
-    var tail = [UInt8]()
-    tail.reserveCapacity(PackLayout.recordBytes(payload: blob.payload.count))
-    tail += PackLayout.recordMagic.littleEndianBytes
-    tail += [kind.rawValue, blob.codec.rawValue]
-    tail += UInt16(ordinal).littleEndianBytes
-    tail += UInt32(blob.payload.count).littleEndianBytes
-    tail += UInt32(blob.decodedBytes).littleEndianBytes
-    tail += triplet.littleEndianBytes
-    tail += blob.payload
-    let checksum = xxh3(tail[...])
-    let end = PackLayout.recordBytes(payload: blob.payload.count) - 8
-    tail.append(contentsOf: repeatElement(0, count: end - tail.count))
-    return (checksum.littleEndianBytes + tail, checksum)
+    let count = PackLayout.recordBytes(payload: blob.payload.count)
+    var bytes = [UInt8]()
+    bytes.reserveCapacity(count)
+    bytes.append(littleEndian: UInt64(0))
+    bytes.append(littleEndian: PackLayout.recordMagic)
+    bytes.append(kind.rawValue)
+    bytes.append(blob.codec.rawValue)
+    bytes.append(littleEndian: UInt16(ordinal))
+    bytes.append(littleEndian: UInt32(blob.payload.count))
+    bytes.append(littleEndian: UInt32(blob.decodedBytes))
+    bytes.append(littleEndian: triplet)
+    bytes += blob.payload
+    let checksum = xxh3(bytes[8...])
+    bytes.replaceSubrange(0..<8, with: checksum.littleEndianBytes)
+    bytes.append(contentsOf: repeatElement(0, count: count - bytes.count))
+    return (bytes, checksum)
   }
 
   /// Reads a record and holds it against what the catalog says of it.

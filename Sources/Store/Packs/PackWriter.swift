@@ -2,12 +2,16 @@ import Schema
 
 /// Appends records to the open pack; one at a time, from the store's own queue.
 ///
+/// Small records are gathered and written together by ``flush()``.
 /// Nothing counts until ``sync()`` has returned and the catalog has committed ``endBytes``:
 /// ``rollBack()`` forgets what was appended since the last ``commit()``. A pack is sealed between
 /// two commits, so that no commit spans two packs.
 struct PackWriter {
   /// Notes a new pack in the catalog.
   typealias Register = @Sendable (Int) throws(StoreError) -> Void
+
+  /// Bytes that are gathered before they are written.
+  private static let gatheredBytes = 256 << 10
 
   private let folder: PackFolder
   private let sealBytes: Int
@@ -16,6 +20,8 @@ struct PackWriter {
   private var file: PosixFile?
   private var committedBytes: Int
   private var isDirty = false
+  /// Records that are not yet written; they end at ``endBytes``.
+  private var gathered: [UInt8] = []
   private var isClosing = false
   /// The highest number that a pack ever had.
   private var newest: Int
@@ -68,14 +74,25 @@ struct PackWriter {
     let file = try openFile()
     isDirty = true
     let offset = endBytes
-    try file.write(bytes, at: offset)
+    // Where a test may interfere between two records, each is written by itself.
+    let isGathered = bytes.count <= Self.gatheredBytes / 4 && !failpoints.isActive
+    if !isGathered || gathered.count + bytes.count > Self.gatheredBytes { try flush() }
+    if isGathered { gathered += bytes } else { try file.write(bytes, at: offset) }
     endBytes += bytes.count
     return offset
+  }
+
+  /// Writes what is gathered.
+  mutating func flush() throws(StoreError) {
+    guard !gathered.isEmpty else { return }
+    try file?.write(gathered, at: endBytes - gathered.count)
+    gathered.removeAll(keepingCapacity: true)
   }
 
   /// Waits until everything appended is on the disk.
   mutating func sync() throws(StoreError) {
     guard isDirty else { return }
+    precondition(gathered.isEmpty, "a sync behind a flush")
     try failpoints.reach(.syncBefore)
     try file?.sync()
     try failpoints.reach(.syncAfter)
@@ -83,6 +100,7 @@ struct PackWriter {
 
   /// Everything appended is acknowledged.
   mutating func commit() {
+    precondition(gathered.isEmpty, "a commit behind a sync")
     committedBytes = endBytes
     isDirty = false
     if isSealed { file = nil }
@@ -91,6 +109,7 @@ struct PackWriter {
   /// Forgets everything appended since the last commit.
   mutating func rollBack() throws(StoreError) {
     guard isDirty else { return }
+    gathered.removeAll(keepingCapacity: true)
     endBytes = committedBytes
     isDirty = false
     try file?.truncate(to: committedBytes)

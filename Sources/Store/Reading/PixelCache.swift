@@ -46,12 +46,17 @@ public final class PixelCache: Sendable {
   }
 
   /// Gives all memory back when there was no stream to use it for ``idleTime``.
-  public func follow(streams: Int, now: ContinuousClock.Instant = .now) {
+  ///
+  /// - Returns: whether it did, and there was some.
+  @discardableResult
+  public func follow(streams: Int, now: ContinuousClock.Instant = .now) -> Bool {
     let isIdle = state.withLock { state in
       if streams > 0 { state.lastUse = now }
       return now - state.lastUse > Self.idleTime
     }
-    if isIdle { removeAll() }
+    guard isIdle, bytes > 0 else { return false }
+    removeAll()
+    return true
   }
 
   /// Gives all memory back.
