@@ -1,5 +1,6 @@
 """Loaders of pixels that are not PNG: mapped arrays, LMDB with LZ4, Reverb, FFCV, and ours."""
 
+import os
 import pathlib
 import sys
 import time
@@ -133,12 +134,16 @@ class Groundwell(Peer):
     store = "groundwell"
     binaries = None  # set by the worker
     daemon = None
+    #: Bytes of decoded images that the daemon may keep; the default when None.
+    pixel_cache = None
 
     def _start(self, store):
         sys.path[:0] = [str(ROOT / "Benchmarks"), str(ROOT / "python")]
         from harness import Daemon
 
         daemon = Daemon(pathlib.Path(self.binaries), workers=0)
+        if self.pixel_cache is not None:
+            daemon.environment = os.environ | {"GROUNDWELL_SERVER_PIXEL_CACHE_BYTES": str(self.pixel_cache)}
         (daemon.folder / "store").symlink_to(store)
         self.daemon = daemon
         return daemon.start()
@@ -185,5 +190,13 @@ class Groundwell(Peer):
             self.daemon = None
 
 
+class Decoding(Groundwell):
+    """The same, but every image is decoded each time; one process owns a store, so it has its own."""
+
+    store = "groundwell-decoding"
+    pixel_cache = 0
+
+
 PEERS = [Gather("mapped arrays, gather in process"), FFCV("FFCV raw, 2 threads"), LMDB("LMDB with LZ4"),
-         Reverb("Reverb"), Groundwell("groundwell")]
+         Reverb("Reverb"), Groundwell("groundwell"),
+         Decoding("groundwell, no pixel cache")]

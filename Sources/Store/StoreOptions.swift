@@ -1,3 +1,4 @@
+package import Dispatch
 import Schema
 
 /// How a store is opened.
@@ -10,6 +11,8 @@ public struct StoreOptions: Sendable {
   public var space = SpaceLimits()
   /// Whether more changes will be there in a moment, so that a commit is worth a short wait.
   public var isMoreComing: @Sendable () -> Bool = { false }
+  /// How long a commit then waits: its two syncs cost more.
+  package var gatheringTime: DispatchTimeInterval = .microseconds(500)
   /// Bytes of memory for decoded images that are drawn again and again; 0 for none.
   public var pixelCacheBytes = 0
   /// What is free on the file system of a folder.

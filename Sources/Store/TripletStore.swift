@@ -13,9 +13,6 @@ import Synchronization
 ///
 /// - Note: One process at a time; ``open(_:clock:)`` refuses a store that another one holds.
 public actor TripletStore {
-  /// How long a commit waits for changes that are being prepared: two syncs cost more.
-  private static let gatheringTime: DispatchTimeInterval = .microseconds(500)
-
   private let executor: SerialQueueExecutor
   /// The store's own queue; its calls block on the disk.
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -173,7 +170,7 @@ public actor TripletStore {
       Task { self.flush() }
       return
     }
-    executor.queue.asyncAfter(deadline: .now() + Self.gatheringTime) { [self] in
+    executor.queue.asyncAfter(deadline: .now() + options.gatheringTime) { [self] in
       assumeIsolated { store in
         // Unless what was waited for has come, and all are committed.
         if store.isGathering { store.flush() }

@@ -339,6 +339,42 @@ import Testing
     #expect(error?.message.hasPrefix("no category 'unicorn' in this store") == true)
   }
 
+  @Test("a commit waits for triplets that are being prepared, and not longer than its time")
+  func gathers() async throws {
+    let directory = try TemporaryDirectory()
+    let isMoreComing = Mutex(true)
+    let commits = Mutex<[Int]>([])
+    var options = StoreOptions()
+    options.isMoreComing = { isMoreComing.withLock { $0 } }
+    options.gatheringTime = .seconds(60)
+    let store = try TripletStore(
+      directory.file("store"), options: options,
+      onChange: { change in commits.withLock { $0.append(change.addedTriplets) } })
+    let triplets = try (1...4).map { try EncodedTriplet(Triplet.sample(seed: UInt64($0))) }
+    func add(_ number: Int) async throws {
+      _ = try await store.importItems(
+        [("item \(number)", triplets[number])], source: "test")
+    }
+    async let first: Void = add(0)
+    while await store.pending.isEmpty { await Task.yield() }
+    async let second: Void = add(1)
+    while await store.pending.count < 2 { await Task.yield() }
+    #expect(commits.withLock { $0 }.isEmpty)
+    isMoreComing.withLock { $0 = false }
+    // The last one that was expected; nobody waits for the time to pass.
+    let start = ContinuousClock.now
+    try await add(2)
+    _ = try await (first, second)
+    #expect(ContinuousClock.now - start < .seconds(30))
+    #expect(commits.withLock { $0 } == [3])
+    await store.close()
+    options.gatheringTime = .milliseconds(1)
+    isMoreComing.withLock { $0 = true }
+    let other = try TripletStore(directory.file("other"), options: options)
+    _ = try await other.importItems([("alone", triplets[3])], source: "test")
+    #expect(other.summary.triplets == 1)
+  }
+
   @Test("a pack is sealed between commits when it is full, and the next one takes over")
   func sealsPacks() throws {
     let directory = try TemporaryDirectory()
@@ -370,27 +406,27 @@ import Testing
     var writer = try PackWriter(
       folder, number: 0, newest: 0, committedBytes: 0, isSealed: true
     ) { (_) throws(StoreError) in }
-    let record = PackRecord(
-      kind: .mask, ordinal: 2, triplet: 1,
-      blob: EncodedBlob(codec: .raw, payload: [1, 0, 1], decodedBytes: 3))
-    _ = try writer.append(record)
+    func record(_ ordinal: Int, _ payload: [UInt8]) -> PackRecord {
+      PackRecord(
+        kind: .mask, ordinal: ordinal, triplet: 1,
+        blob: EncodedBlob(codec: .raw, payload: payload, decodedBytes: 3))
+    }
+    let first = try writer.append(record(2, [1, 0, 1]))
     try writer.flush()
     writer.commit()
     let end = writer.endBytes
     for isWritten in [true, false] {
-      _ = try writer.append(record)
+      _ = try writer.append(record(4, [1, 1, 1]))
       if isWritten { try writer.flush() }
       try writer.rollBack()
       #expect(writer.endBytes == end)
       #expect(try folder.file(1).length() == end)
     }
     // What was gathered then does not come back.
-    let other = PackRecord(
-      kind: .mask, ordinal: 3, triplet: 1,
-      blob: EncodedBlob(codec: .raw, payload: [0, 1, 1], decodedBytes: 3))
-    let place = try writer.append(other)
+    let place = try writer.append(record(3, [0, 1, 1]))
     try writer.flush()
     #expect(place.offset == end)
     #expect(try folder.blob(place, of: 1).payload == [0, 1, 1])
+    #expect(try folder.blob(first, of: 1).payload == [1, 0, 1])
   }
 }
