@@ -1,14 +1,14 @@
 """Simulated power losses: nothing acknowledged may be lost, and nothing served may be wrong.
 
 A daemon works with a shim in front of it that records every write, truncation, name and sync of its
-store, in order. Clients import, hand in work, order backfills, and the daemon's own worker makes scenes;
-each acknowledgement is noted with the length of the record at that moment. The daemon is killed once
-and stopped once on the way, so that recovery and the last checkpoint are recorded as well.
+store, in order. Clients import, hand in work, order backfills, delete and compact, and the daemon's own worker
+makes scenes; each acknowledgement is noted with the length of the record at that moment. The daemon is killed
+once and stopped once on the way, so that recovery and the last checkpoint are recorded as well.
 
 Then the power goes, behind an entry of the record chosen by seed. The folder is rebuilt as the disk may be
 found: see ``faults/disk.py``. A daemon opens it, and must have every triplet and job acknowledged
-until then; all that it serves must be what was stored, to the bit; a check and a recount must find
-nothing; and it must take one more item.
+until then and not one whose deletion it acknowledged; all that it serves must be what was stored, to the bit; a
+check and a recount must find nothing; and it must take one more item.
 
 At the end some cases are run with a disk that forgets what was synced as well: those must be found
 out, or the program would pass whatever the store does.
@@ -46,6 +46,10 @@ SCENE_SIDE = 32
 CALLS = 24
 LIFE_SECONDS = 20
 BIG_BATCH = 24
+#: A round of deleting takes this share of what is there, and needs so many; then the store is compacted.
+DELETED_SHARE, DELETED_FROM, DELETE_PAUSE = 0.3, 20, 0.1
+#: Where nothing has been acknowledged yet.
+NEVER = 1 << 62
 #: Cases with a disk that forgets what was synced.
 LIES = 10
 
@@ -58,7 +62,11 @@ class Recording:
     triplets: list[tuple[int, int]] = field(default_factory=list)
     #: ``(bytes of the record, job)``
     jobs: list[tuple[int, int]] = field(default_factory=list)
-    #: What the store served at the end.
+    #: Triplets that were deleted: bytes of the record before the call and behind it.
+    deleted: dict[int, tuple[int, int]] = field(default_factory=dict)
+    #: Compactions that moved or freed something.
+    compactions: int = 0
+    #: What the store served at the end, and of what was deleted before.
     truth: dict[int, str] = field(default_factory=dict)
     root: int = 0
 
@@ -71,6 +79,7 @@ class Recording:
         """Reads what was saved."""
         found = cls(**json.loads((folder / "acknowledged.json").read_text()))
         found.truth = {int(triplet): what for triplet, what in found.truth.items()}
+        found.deleted = {int(triplet): (asked, done) for triplet, (asked, done) in found.deleted.items()}
         return found
 
 
@@ -82,7 +91,7 @@ class Clients:
         self._daemon, self._log, self._into, self._seed = daemon, log, into, seed
         self._lock = threading.Lock()
         self._over = threading.Event()
-        works = [self._singles, self._batches, self._work, self._watch]
+        works = [self._singles, self._batches, self._work, self._watch, self._forget]
         self._threads = [threading.Thread(target=self._run, args=(work,)) for work in works]
         for thread in self._threads:
             thread.start()
@@ -160,6 +169,30 @@ class Clients:
             time.sleep(0.02)
 
 
+    def _forget(self, client: groundwell.Client, choose: random.Random) -> None:
+        """Deletes what was acknowledged, and compacts."""
+        while not self._over.wait(DELETE_PAUSE):
+            with self._lock:
+                known = sorted({t for _, t in self._into.triplets} - set(self._into.deleted))
+            if len(known) < DELETED_FROM:
+                continue
+            chosen = choose.sample(known, int(DELETED_SHARE * len(known)))
+            for triplet in chosen:
+                self._into.truth[triplet] = identity(client.triplet(triplet))
+            asked = self._log.stat().st_size
+            with self._lock:
+                self._into.deleted.update({triplet: (asked, NEVER) for triplet in chosen})
+            client.delete(chosen)
+            done = self._log.stat().st_size
+            with self._lock:
+                self._into.deleted.update({triplet: (asked, done) for triplet in chosen})
+            try:
+                self._into.compactions += client.compact().packs > 0
+            except GroundwellError as error:
+                if error.word != "busy":  # The daemon compacts by itself as well.
+                    raise
+
+
 def record(binaries: Path, folder: Path, seed: int) -> int:
     """Makes one recording in ``folder``; returns how many entries it has."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -188,7 +221,7 @@ def record(binaries: Path, folder: Path, seed: int) -> int:
         with Daemon(binaries, workers=0) as reader:
             reader.store = daemon.store
             with reader.start() as client:
-                into.truth = identities(client)
+                into.truth |= identities(client)
     into.save(folder)
     return len(disk.read(log))
 
@@ -228,6 +261,9 @@ def lose_power(
             ghost.apply(entry)
     verdict = Verdict(case)
     due = {triplet for when, triplet in recording.triplets if when <= end}
+    # From the call on a deleted one may be gone, and from the answer on it must be.
+    due -= {triplet for triplet, (asked, _) in recording.deleted.items() if asked <= end}
+    gone = {triplet for triplet, (_, done) in recording.deleted.items() if done <= end}
     jobs = {job for when, job in recording.jobs if when <= end}
     verdict.due = len(due)
     with Daemon(binaries, workers=0) as daemon:
@@ -241,15 +277,23 @@ def lose_power(
             verdict.problems.append(f"{error}; {daemon.log.read_text(errors='replace')[-400:]}")
             return verdict
         with client:
-            _judge(verdict, client, due, jobs, recording.truth)
+            _judge(verdict, client, due, gone, jobs, recording.truth)
     verdict.problems = [f"behind entry {cut} of {len(entries)}: {p}" for p in verdict.problems]
     return verdict
 
 
 def _judge(
-    verdict: Verdict, client: groundwell.Client, due: set[int], jobs: set[int], truth: dict[int, str]
+    verdict: Verdict,
+    client: groundwell.Client,
+    due: set[int],
+    gone: set[int],
+    jobs: set[int],
+    truth: dict[int, str],
 ) -> None:
     found = identities(client)
+    for triplet in sorted(gone & set(found)):
+        verdict.wrong += 1
+        verdict.problems.append(f"triplet {triplet} was deleted and is there again")
     for triplet in sorted(due - set(found)):
         verdict.lost += 1
         verdict.problems.append(f"triplet {triplet} was acknowledged and is not there")
@@ -300,7 +344,8 @@ def main() -> None:
                 made = Recording.load(folder / str(number))
                 print(
                     f"record {number + 1}: {count} entries, {len(made.triplets)} acknowledged, "
-                    f"{len(made.truth)} stored, {time.monotonic() - start:.0f} s",
+                    f"{len(made.truth)} stored, {len(made.deleted)} deleted, "
+                    f"{made.compactions} compactions, {time.monotonic() - start:.0f} s",
                     flush=True,
                 )
         cases = range(options.cases) if options.case is None else [options.case]

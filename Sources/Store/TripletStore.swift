@@ -27,6 +27,8 @@ public actor TripletStore {
   nonisolated let index: StoreIndex
   nonisolated let packs: PackFolder
   nonisolated let factsCache = FactsCache()
+  /// Memory for what was read and checked of small triplets.
+  nonisolated let smallTriplets = MemoryBudget(bytes: 192 << 20)
   /// Decoded images.
   public nonisolated let pixelCache: PixelCache
   nonisolated let options: StoreOptions

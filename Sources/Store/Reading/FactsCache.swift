@@ -7,7 +7,7 @@ import Synchronization
 /// becomes the old one, and what nobody has used meanwhile is dropped.
 final class FactsCache: Sendable {
   /// Bytes that both halves take at most, about.
-  static let maximumBytes = 256 << 20
+  static let maximumBytes = 64 << 20
 
   fileprivate struct Halves {
     var young: [TripletID: TripletFacts] = [:]

@@ -6,7 +6,7 @@ import Synchronization
 /// A class, so that a batch of hundreds is hundreds of references. A small triplet that is read
 /// again keeps its bytes as well: below some kilobytes a read from the page cache and the check of
 /// its sum take longer than decoding (`make show-limit`). An image that is decoded again may keep
-/// its pixels, see ``PixelCache``.
+/// its pixels instead, see ``PixelCache``.
 public final class TripletFacts: Sendable {
   /// One mask.
   struct Mask: Sendable {
@@ -84,11 +84,10 @@ public final class TripletFacts: Sendable {
   /// Bytes that a reader reads.
   var readBytes: Int { extent?.count ?? records.last?.upperBound ?? 0 }
 
-  /// About how many bytes of memory it takes, with those that it may keep.
+  /// About how many bytes of memory it takes, without those that it keeps.
   var memoryBytes: Int {
     256 + prompt.utf8.count + masks.count * MemoryLayout<Mask>.stride
       + records.count * MemoryLayout<Range<Int>>.stride
-      + (readBytes <= Self.maximumKeptBytes ? readBytes : 0)
   }
 
   /// The piece of what a reader reads in which the records of all masks lie.
@@ -103,12 +102,12 @@ public final class TripletFacts: Sendable {
   /// The decoded pixels, if they are kept.
   var pixels: KeptPixels? { memory.withLock { $0.image }?.pixels }
 
-  /// Takes a copy of what was read and checked, the second time.
-  func noteRead(_ bytes: UnsafeRawBufferPointer) {
+  /// Takes a copy of what was read and checked, the second time, when there is room for it.
+  func noteRead(_ bytes: UnsafeRawBufferPointer, _ budget: MemoryBudget) {
     guard readBytes <= Self.maximumKeptBytes else { return }
     memory.withLock { memory in
-      if memory.wasRead, memory.bytes == nil {
-        memory.bytes = unsafe TripletBytes(copying: bytes)
+      if memory.wasRead, memory.bytes == nil, budget.reserve(bytes.count) {
+        memory.bytes = unsafe TripletBytes(copying: bytes, of: budget)
       }
       memory.wasRead = true
     }
@@ -132,7 +131,8 @@ public final class TripletFacts: Sendable {
       masksStart: span.lowerBound)
     guard let image else { return }
     let previous = memory.withLock { memory in
-      defer { memory.image = image }
+      // The pixels come with what is needed of the masks.
+      defer { (memory.image, memory.bytes) = (image, nil) }
       return memory.image
     }
     // Another thread may have been as quick.
@@ -146,12 +146,19 @@ public final class TripletFacts: Sendable {
 @safe final class TripletBytes: @unchecked Sendable {
   /// All of them; valid while this object lives.
   @unsafe let all: UnsafeRawBufferPointer
+  private let budget: MemoryBudget
 
-  init(copying bytes: UnsafeRawBufferPointer) {
+  /// Copies bytes for which room was reserved.
+  init(copying bytes: UnsafeRawBufferPointer, of budget: MemoryBudget) {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
     unsafe copy.copyMemory(from: bytes)
     unsafe all = UnsafeRawBufferPointer(copy)
+    self.budget = budget
   }
 
-  deinit { unsafe all.deallocate() }
+  deinit {
+    // Safe: nobody has the bytes any more.
+    unsafe all.deallocate()
+    budget.release(unsafe all.count)
+  }
 }

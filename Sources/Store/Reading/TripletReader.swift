@@ -18,6 +18,7 @@ import Schema
 
   private let packs: PackFolder
   private let cache: PixelCache
+  private let budget: MemoryBudget
   private var facts: TripletFacts?
   private var scratch: UnsafeMutableRawBufferPointer
   /// The records of the loaded triplet, in `scratch` or in what `kept` keeps; those of the masks
@@ -27,10 +28,13 @@ import Schema
   private var sourceStart = 0
   /// The pixels of the loaded triplet, if they are kept.
   private var pixels: KeptPixels?
+  /// What keeps `source` otherwise.
+  private var bytes: TripletBytes?
 
-  init(_ packs: PackFolder, _ cache: PixelCache) {
+  init(_ packs: PackFolder, _ cache: PixelCache, _ budget: MemoryBudget) {
     self.packs = packs
     self.cache = cache
+    self.budget = budget
     unsafe scratch = .allocate(byteCount: 0, alignment: 16)
     unsafe source = UnsafeRawBufferPointer(start: nil, count: 0)
   }
@@ -42,12 +46,13 @@ import Schema
   ///
   /// - Parameter order: how its image will be asked for; nil when it will not be.
   public func loadFromMemory(_ facts: TripletFacts, order: PixelOrder?) -> Bool {
-    // Safe: the facts are kept and keep the bytes, or the pixels are and keep the masks.
+    // Safe: what `source` points into is kept.
     if let pixels = facts.pixels, order == nil || order == pixels.order {
       unsafe (source, sourceStart) = (pixels.masks, pixels.masksStart)
       self.pixels = pixels
     } else if let bytes = facts.bytes {
       unsafe (source, sourceStart) = (bytes.all, 0)
+      self.bytes = bytes
       pixels = nil
     } else {
       return false
@@ -65,7 +70,7 @@ import Schema
   ///   ``StoreError/Code/unwritable`` when the disk cannot be read.
   public func load(_ facts: TripletFacts) throws(StoreError) {
     self.facts = nil
-    pixels = nil
+    (pixels, self.bytes) = (nil, nil)
     grow(to: facts.readBytes)
     let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch[0..<facts.readBytes])
     if let extent = facts.extent {
@@ -82,7 +87,7 @@ import Schema
         file: PackFolder.name(place.pack))
     }
     unsafe (source, sourceStart) = (UnsafeRawBufferPointer(bytes), 0)
-    unsafe facts.noteRead(source)
+    unsafe facts.noteRead(source, budget)
     self.facts = facts
   }
 
@@ -180,5 +185,7 @@ import Schema
 
 extension TripletStore {
   /// A reader for one thread.
-  public nonisolated func reader() -> TripletReader { TripletReader(packs, pixelCache) }
+  public nonisolated func reader() -> TripletReader {
+    TripletReader(packs, pixelCache, smallTriplets)
+  }
 }
