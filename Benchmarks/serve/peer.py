@@ -37,6 +37,10 @@ class Peer:
         """Bytes on disk; blocks, because LMDB's files have holes."""
         return sum(path.stat().st_blocks * 512 for path in store.rglob("*") if path.is_file())
 
+    def files(self, folder, store):
+        """What it reads from; all of it is in the page cache when a round begins."""
+        return [path for path in store.rglob("*") if path.is_file()]
+
     def batches(self, arrays, store, batch):
         """An iterator without an end."""
         raise NotImplementedError

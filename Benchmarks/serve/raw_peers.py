@@ -21,6 +21,9 @@ class Gather(Peer):
     def size(self, arrays, store):
         return arrays.images.nbytes + arrays.labels.nbytes
 
+    def files(self, folder, store):
+        return [folder / "images.npy", folder / "labels.npy"]
+
     def batches(self, arrays, store, batch):
         order = BalancedOrder(arrays.category, 3)
         while True:

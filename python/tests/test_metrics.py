@@ -133,6 +133,30 @@ def test_leases_that_run_out_and_damaged_triplets_are_counted(binaries):
             assert figures[("groundwell_lease_expiries_total",)] == 1
 
 
+@pytest.mark.parametrize("layout", ["nhwc", "nchw"])
+def test_images_that_come_from_memory_are_counted_and_the_same(binaries, layout):
+    with Manager(binaries) as made:
+        made.start("--metrics", f"unix:{made.folder}/metrics")
+        endpoint = Endpoint(f"{made.folder}/metrics")
+        with made.client() as client:
+            harness.fill(client, {"cat": 4}, 16)
+            seen = {}
+            with client.stream(["cat"], 4, tensors=["image", "labels", "triplet"], layout=layout) as stream:
+                for _ in range(6):
+                    batch = next(stream)
+                    for place, triplet in enumerate(batch.triplet):
+                        what = (batch.image[place].tobytes(), batch.labels[place].tobytes())
+                        seen.setdefault(int(triplet), set()).add(what)
+            # A stream without images decodes none.
+            with client.stream(["cat"], 4, tensors=["labels"]) as stream:
+                next(stream)
+            figures = endpoint.figures()
+        assert len(seen) == 4 and all(len(found) == 1 for found in seen.values())
+        # Kept by the second time, and from memory from the third on.
+        assert figures[("groundwell_pixel_cache_hits_total",)] == 4 * 4
+        assert figures[("groundwell_pixel_cache_bytes",)] > 4 * 16 * 16 * 3
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [

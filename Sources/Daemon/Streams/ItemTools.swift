@@ -25,7 +25,7 @@ import Store
   /// - Parameter order: how its image will be asked for; nil when it will not be.
   func load(_ facts: TripletFacts, order: TripletReader.PixelOrder?) throws(StoreError) {
     guard !reader.loadFromMemory(facts, order: order) else {
-      keptCount += reader.hasPixels ? 1 : 0
+      keptCount += order != nil && reader.hasPixels ? 1 : 0
       return
     }
     let start = ContinuousClock.now

@@ -21,7 +21,7 @@ import Schema
   private let budget: MemoryBudget
   private var facts: TripletFacts?
   private var scratch: UnsafeMutableRawBufferPointer
-  /// The records of the loaded triplet, in `scratch` or in what `kept` keeps; those of the masks
+  /// The records of the loaded triplet, in `scratch` or in what is kept; those of the masks
   /// alone when the pixels are kept.
   private var source: UnsafeRawBufferPointer
   /// Where `source` begins in what a reader reads.
