@@ -150,8 +150,7 @@ def test_images_that_come_from_memory_are_counted_and_the_same(binaries, layout)
             figures = endpoint.figures()
         assert len(seen) == 4 and all(len(found) == 1 for found in seen.values())
         # Kept the second time and from memory afterwards; the client asks for more batches than it takes.
-        hits = figures[("groundwell_pixel_cache_hits_total",)]
-        assert 6 * 4 - 3 * 4 <= hits <= figures[("groundwell_batch_triplets_total",)] - 2 * 4
+        assert figures[("groundwell_pixel_cache_hits_total",)] >= 6 * 4 - 3 * 4
         assert figures[("groundwell_pixel_cache_bytes",)] > 4 * 16 * 16 * 3
 
 
