@@ -170,7 +170,7 @@ struct GroupCommit {
             return .rollback
           }
         }
-        if !context.added.isEmpty { try indexPrompts(db, after: before) }
+        try indexPrompts(db, context, after: before)
         if !blobs.isEmpty { try rememberPack(db, pack, packBytes, isSealed) }
         try rememberLiveBytes(db, context)
         if context.sequence != before {

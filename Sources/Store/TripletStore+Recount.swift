@@ -20,7 +20,7 @@ extension TripletStore {
   private func recountAlone() async throws(StoreError) -> Recount.Result {
     let before = try compareCounts().problems
     let catalog = catalog
-    try await write { db, _, _ in
+    try await write { db, _, context in
       let lists = try catalog.liveLists(db)
       for id in try Int64.fetchAll(db, sql: "SELECT id FROM category") {
         let (ids, instances) = lists[id] ?? ([], 0)
@@ -30,7 +30,9 @@ extension TripletStore {
       }
       try correctJobs(db)
       try correctPacks(db)
-      try db.execute(sql: "INSERT INTO prompt_search (prompt_search) VALUES ('rebuild')")
+      // What changes of this commit came before is in those numbers.
+      context.liveBytes = [:]
+      context.rebuildsPrompts = true
     }
     let counted = try catalog.loadIndex()
     let state = counted.read { $0 }

@@ -375,6 +375,28 @@ import Testing
     #expect(other.summary.triplets == 1)
   }
 
+  @Test("a recount in the same commit as new triplets counts none of them twice")
+  func recountsBesideImports() async throws {
+    let directory = try TemporaryDirectory()
+    let isMoreComing = Mutex(false)
+    var options = StoreOptions()
+    options.isMoreComing = { isMoreComing.withLock { $0 } }
+    options.gatheringTime = .seconds(60)
+    let store = try TripletStore(directory.file("store"), options: options)
+    let triplet = try EncodedTriplet(Triplet.sample(seed: 1))
+    _ = try await store.importItems([("old", triplet)], source: "test")
+    isMoreComing.withLock { $0 = true }
+    async let added = store.importItems([("new", triplet)], source: "test")
+    while await store.pending.isEmpty { await Task.yield() }
+    async let recounted = store.recount()
+    while await store.pending.count < 2 { await Task.yield() }
+    isMoreComing.withLock { $0 = false }
+    _ = try await store.importItems([("last", triplet)], source: "test")
+    _ = try await (added, recounted)
+    #expect(try await store.check(isDeep: true).problems == [])
+    #expect(try await store.search(.init(text: "photograph")).triplets.count == 3)
+  }
+
   @Test("a pack is sealed between commits when it is full, and the next one takes over")
   func sealsPacks() throws {
     let directory = try TemporaryDirectory()

@@ -42,6 +42,8 @@ struct CommitContext {
   var categories: Set<Int64> = []
   /// Leases whose time ran out.
   var expiredLeases = 0
+  /// Whether the full text of all prompts is to be made anew.
+  var rebuildsPrompts = false
   /// Whether nothing that anybody waits for has changed.
   var isEmpty: Bool {
     added.isEmpty && quarantined.isEmpty && deleted.isEmpty && jobs.isEmpty && categories.isEmpty

@@ -26,21 +26,20 @@ public final class PixelCache: Sendable {
     var lastUse = ContinuousClock.now
   }
 
-  private let limit: Atomic<Int>
-  private let used = Atomic<Int>(0)
+  private let budget: MemoryBudget
   private let state = Mutex(State())
 
   /// An empty cache; with 0 bytes it keeps nothing.
-  init(maximumBytes: Int) { limit = Atomic(maximumBytes) }
+  init(maximumBytes: Int) { budget = MemoryBudget(bytes: maximumBytes) }
 
   /// Bytes that are in use.
-  public var bytes: Int { used.load(ordering: .relaxed) }
+  public var bytes: Int { budget.bytes }
 
   /// Bytes that it may use; with less than are in use, what is too much goes.
   public var maximumBytes: Int {
-    get { limit.load(ordering: .relaxed) }
+    get { budget.limit }
     set {
-      limit.store(newValue, ordering: .relaxed)
+      budget.limit = newValue
       makeRoom(for: 0)
     }
   }
@@ -77,7 +76,7 @@ public final class PixelCache: Sendable {
       return nil
     }
     let image = KeptImage(
-      unsafe KeptPixels(copying: pixels, order, masks: masks, masksStart: masksStart, of: self))
+      unsafe KeptPixels(copying: pixels, order, masks: masks, masksStart: masksStart, of: budget))
     state.withLock { state in
       // What has gone is swept out now and then, for the price of one look at each.
       if state.images.count >= state.sweepCount {
@@ -91,9 +90,8 @@ public final class PixelCache: Sendable {
 
   /// Sets `count` bytes aside; false when there is no room and it is not their turn to make some.
   private func reserve(_ count: Int) -> Bool {
-    let limit = maximumBytes
-    guard count <= limit else { return false }
-    if bytes + count > limit {
+    guard count <= maximumBytes else { return false }
+    if !budget.hasRoom(for: count) {
       let isItsTurn = state.withLock { state in
         state.refused += 1
         return state.refused.isMultiple(of: Self.insertionInterval)
@@ -101,20 +99,12 @@ public final class PixelCache: Sendable {
       guard isItsTurn else { return false }
       makeRoom(for: count)
     }
-    // Threads may come at the same time: who goes over the limit steps back.
-    guard used.wrappingAdd(count, ordering: .relaxed).newValue <= limit else {
-      release(count)
-      return false
-    }
-    return true
+    return budget.reserve(count)
   }
-
-  /// Gives bytes back; by what held them.
-  fileprivate func release(_ count: Int) { used.wrappingSubtract(count, ordering: .relaxed) }
 
   /// Drops random images until `count` bytes fit.
   private func makeRoom(for count: Int) {
-    while bytes + count > maximumBytes {
+    while !budget.hasRoom(for: count) {
       let victim = state.withLock { state -> KeptImage? in
         guard !state.images.isEmpty else { return nil }
         let index = Int.random(in: state.images.indices, using: &state.random)
@@ -159,11 +149,11 @@ final class KeptImage: Sendable {
   @unsafe let masks: UnsafeRawBufferPointer
   /// Where that begins in what a reader reads.
   let masksStart: Int
-  private let cache: PixelCache
+  private let budget: MemoryBudget
 
   fileprivate init(
     copying pixels: UnsafeRawBufferPointer, _ order: TripletReader.PixelOrder,
-    masks: UnsafeRawBufferPointer, masksStart: Int, of cache: PixelCache
+    masks: UnsafeRawBufferPointer, masksStart: Int, of budget: MemoryBudget
   ) {
     // One piece for both.
     let memory = UnsafeMutableRawBufferPointer.allocate(
@@ -175,12 +165,12 @@ final class KeptImage: Sendable {
     unsafe self.masks = UnsafeRawBufferPointer(rest)
     self.order = order
     self.masksStart = masksStart
-    self.cache = cache
+    self.budget = budget
   }
 
   deinit {
     // Safe: the pixels are where the piece begins, and nobody has it any more.
     unsafe pixels.deallocate()
-    cache.release(unsafe pixels.count + masks.count)
+    budget.release(unsafe pixels.count + masks.count)
   }
 }
