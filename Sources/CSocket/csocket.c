@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -90,4 +92,51 @@ int gw_peer(int socket, struct gw_peer_credentials *credentials) {
   credentials->user = peer.uid;
   credentials->group = peer.gid;
   return 0;
+}
+
+int gw_poll_create(void) {
+  int poll = epoll_create1(EPOLL_CLOEXEC);
+  return poll < 0 ? -errno : poll;
+}
+
+int gw_poll_alarm(int poll) {
+  int alarm = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (alarm < 0) return -errno;
+  // By edges, so that nobody has to read it.
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.fd = alarm}};
+  if (epoll_ctl(poll, EPOLL_CTL_ADD, alarm, &event) < 0) {
+    int error = errno;
+    close(alarm);
+    return -error;
+  }
+  return alarm;
+}
+
+int gw_poll_wake(int alarm) { return eventfd_write(alarm, 1) < 0 ? -errno : 0; }
+
+int gw_poll_watch(int poll, int descriptor, int was_watched, int reads, int writes) {
+  struct epoll_event event = {
+      .events = (reads ? EPOLLIN : 0) | (writes ? EPOLLOUT : 0), .data = {.fd = descriptor}};
+  int change = EPOLL_CTL_MOD;
+  // A descriptor that is waited for in no way would still be reported as hung up, for ever.
+  if (!reads && !writes) change = EPOLL_CTL_DEL;
+  else if (!was_watched) change = EPOLL_CTL_ADD;
+  return epoll_ctl(poll, change, descriptor, &event) < 0 ? -errno : 0;
+}
+
+int gw_poll_wait(int poll, int alarm, struct gw_ready *ready, int capacity, int milliseconds) {
+  struct epoll_event events[64];
+  if (capacity > 64) capacity = 64;
+  int count = epoll_wait(poll, events, capacity, milliseconds);
+  if (count < 0) return errno == EINTR ? 0 : -errno;
+  int kept = 0;
+  for (int i = 0; i < count; i++) {
+    if (events[i].data.fd == alarm) continue;
+    int is_over = (events[i].events & (EPOLLERR | EPOLLHUP)) != 0;
+    ready[kept].descriptor = events[i].data.fd;
+    ready[kept].is_readable = is_over || (events[i].events & EPOLLIN) != 0;
+    ready[kept].is_writable = is_over || (events[i].events & EPOLLOUT) != 0;
+    kept++;
+  }
+  return kept;
 }

@@ -2,7 +2,7 @@ import Foundation
 import Schema
 import Testing
 
-@Suite("The answer to batch.get as text")
+@Suite("Answers that are written by hand")
 struct BatchTextTests {
   private static func results() throws -> [BatchGet.Result] {
     [
@@ -28,6 +28,22 @@ struct BatchTextTests {
   @Test("the hand-written text is what the general encoder writes, whatever is in it")
   func isTheSameText() throws {
     for result in try Self.results() {
+      for id in [RequestID.number(7), .text("a\"b/ü")] {
+        let expected = try JSONText.encode(Response(id: id, result: result))
+        #expect(
+          String(decoding: try result.responseText(id: id), as: UTF8.self)
+            == String(decoding: expected, as: UTF8.self))
+      }
+    }
+  }
+
+  @Test("so is the answer to an import")
+  func importsHaveTheSameText() throws {
+    let outcomes = [
+      TripletImport.Outcome(triplet: 17, duplicate: false),
+      TripletImport.Outcome(triplet: .max, duplicate: true),
+    ]
+    for result in (0...2).map({ TripletImport.Result(outcomes: Array(outcomes.prefix($0))) }) {
       for id in [RequestID.number(7), .text("a\"b/ü")] {
         let expected = try JSONText.encode(Response(id: id, result: result))
         #expect(

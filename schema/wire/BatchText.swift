@@ -8,13 +8,8 @@ extension BatchGet.Result {
   /// - Throws: ``SchemaError/Code/badJSON``.
   public func responseText(id: RequestID) throws(SchemaError) -> [UInt8] {
     var text = TextWriter(capacity: 512 + 4 * epochs.count + 64 * prompts.count)
-    switch id {
-    case .number(let number): text.add("{\"id\":\(number)")
-    case .text(let string):
-      text.add("{\"id\":")
-      try text.add(string: string)
-    }
-    text.add(",\"jsonrpc\":\"2.0\",\"result\":{\"epochs\":")
+    try text.begin(id)
+    text.add("{\"epochs\":")
     text.add(list: epochs)
     text.add(",\"k\":\(k),\"prompts\":")
     try text.add(strings: prompts)
@@ -34,10 +29,40 @@ extension BatchGet.Result {
   }
 }
 
+/// The answer to ``TripletImport`` as JSON, written by hand like that of a batch: a crowd of writers
+/// that send one small triplet at a time waits for little else.
+extension TripletImport.Result {
+  /// The text of the response to request `id`.
+  ///
+  /// - Throws: ``SchemaError/Code/badJSON``.
+  public func responseText(id: RequestID) throws(SchemaError) -> [UInt8] {
+    var text = TextWriter(capacity: 64 + 48 * outcomes.count)
+    try text.begin(id)
+    text.add("{\"outcomes\":[")
+    for (index, outcome) in outcomes.enumerated() {
+      if index > 0 { text.add(",") }
+      text.add("{\"duplicate\":\(outcome.duplicate),\"triplet\":\(outcome.triplet)}")
+    }
+    text.add("]}}")
+    return text.bytes
+  }
+}
+
 private struct TextWriter {
   var bytes: [UInt8] = []
 
   init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
+  /// What stands before the result.
+  mutating func begin(_ id: RequestID) throws(SchemaError) {
+    switch id {
+    case .number(let number): add("{\"id\":\(number)")
+    case .text(let string):
+      add("{\"id\":")
+      try add(string: string)
+    }
+    add(",\"jsonrpc\":\"2.0\",\"result\":")
+  }
 
   mutating func add(_ text: String) { bytes.append(contentsOf: text.utf8) }
 

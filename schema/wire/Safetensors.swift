@@ -148,7 +148,9 @@ public enum Safetensors {
     guard start <= body.count else {
       throw refused("\(body.count) bytes of a header of \(start)")
     }
-    let entries = try parsed(body[8..<start], refused)
+    let header = body[8..<start]
+    var entries = SafetensorsHeader.plainEntries(header) ?? [:]
+    if entries.isEmpty { entries = try parsed(header, refused) }
     var end = 0
     var result: [String: BodyTensor] = [:]
     for (name, entry) in entries.sorted(by: { $0.value.order < $1.value.order }) {
@@ -201,15 +203,17 @@ public enum Safetensors {
     SchemaError(.badBody, "body: \(message)")
   }
 
-  private struct Entry: Decodable {
+  /// What a header says of one tensor.
+  struct Entry: Decodable, Equatable {
     let dtype: String
     let shape: [Int]
     let data_offsets: [Int]
     var order: (Int, Int) { (data_offsets.first ?? 0, data_offsets.last ?? 0) }
   }
 
-  private static func parsed(
-    _ bytes: ArraySlice<UInt8>, _ refused: (String) -> SchemaError
+  /// Reads any header.
+  static func parsed(
+    _ bytes: ArraySlice<UInt8>, _ refused: (String) -> SchemaError = refused
   ) throws(SchemaError) -> [String: Entry] {
     do throws(SchemaError) {
       try JSONText.check(bytes, maximumDepth: 8)

@@ -42,6 +42,29 @@ int gw_is_sealed(int memory, size_t bytes);
 // Maps the memory for reading and writing; NULL and `*error` when it cannot.
 void *gw_map(int memory, size_t bytes, int *error);
 
+// A set of descriptors to be waited for (epoll(7)); a descriptor or -errno.
+int gw_poll_create(void);
+
+// A descriptor that wakes whoever waits for the set; a descriptor or -errno.
+int gw_poll_alarm(int poll);
+
+// Wakes whoever waits; 0 or -errno.
+int gw_poll_wake(int alarm);
+
+// Waits for `descriptor` to be readable, writable, or both; for neither it leaves the set.
+// `was_watched` says whether it is in the set. 0 or -errno.
+int gw_poll_watch(int poll, int descriptor, int was_watched, int reads, int writes);
+
+struct gw_ready {
+  int descriptor;
+  int is_readable;
+  int is_writable;
+};
+
+// Waits until something is ready, at most `milliseconds`, or for ever below 0. Returns how many
+// are or -errno; the alarm is none of them.
+int gw_poll_wait(int poll, int alarm, struct gw_ready *ready, int capacity, int milliseconds);
+
 // Sends one datagram to the socket that a service manager listens on (sd_notify(3)); never waits.
 // '@' begins a name in the abstract namespace. 0 or -errno.
 int gw_notify(const char *address, const char *text, size_t length);

@@ -21,7 +21,14 @@ struct IncomingRequest: Sendable {
     _ run: (M.Params) async throws -> (result: M.Result, body: [UInt8])
   ) async throws -> WireFrame {
     let (result, body) = try await run(try params(method))
-    return WireFrame(json: try JSONText.encode(Response(id: id, result: result)), body: body)
+    return try frame(method, result, body)
+  }
+
+  /// The answer with `result`.
+  func frame<M: Method>(
+    _ method: M.Type, _ result: M.Result, _ body: [UInt8] = []
+  ) throws -> WireFrame {
+    WireFrame(json: try JSONText.encode(Response(id: id, result: result)), body: body)
   }
 
   /// Reads the parameters of a method, for one that writes its answer itself.

@@ -68,7 +68,7 @@ extension Session {
             + (failed.lastError ?? "no reason given"))
       }
       try hasRoom("\(state): its backfill goes on when there is room")
-      if reporter.isDue(infos) { await sendProgress(reporter.id, infos) }
+      if reporter.isDue(infos) { sendProgress(reporter.id, infos) }
       guard ContinuousClock.now < deadline else {
         throw DaemonError(
           .deadlineReached,

@@ -52,7 +52,7 @@ extension Session {
         return JobWait.Result(jobs: jobs, finished: finished)
       }
       try hasRoom("the jobs go on when there is room")
-      if reporter.isDue(jobs) { await sendProgress(reporter.id, jobs) }
+      if reporter.isDue(jobs) { sendProgress(reporter.id, jobs) }
     }
     throw DaemonError(.stopping, "the daemon is stopping; the jobs go on when it is back")
   }

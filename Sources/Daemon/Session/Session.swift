@@ -16,10 +16,16 @@ actor Session {
   /// How long requests may go on, and answers lie unread, once the daemon is asked to stop.
   private static let stopLimit: Duration = .seconds(5)
 
+  /// The connection's own loop, so that a request goes from its bytes to its answer without a
+  /// change of threads unless it waits for something.
+  nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe connection.unownedExecutor }
+
   let number: Int
   let context: DaemonContext
-  let connection: Connection
+  nonisolated let connection: Connection
   private var clientName: String?
+  /// Waits for the connection to be over.
+  private var over: CheckedContinuation<Void, Never>?
   private var running: [Int: Task<Void, Never>] = [:]
   private var nextTask = 1
   private var isStopping = false
@@ -41,29 +47,42 @@ actor Session {
   }
 
   /// Serves the connection until it is over.
-  func run(_ events: AsyncStream<Connection.Event>) async {
-    await connection.start()
-    for await event in events {
-      switch event {
-      case .message(let json, let body):
-        if await !take(json, body) { await connection.finish(bytes: json.count + body.count) }
-      case .broken(let error):
-        context.counters.brokenConnections.wrappingAdd(1, ordering: .relaxed)
-        context.logger.notice(
-          "a client broke the protocol",
-          metadata: ["session": "\(number)", "error": "\(error.message)"])
-        await send(error: DaemonError(error), id: nil, thenClose: true)
-      case .ended: finishThenClose()
-      case .closed: break
+  func run() async {
+    await withCheckedContinuation { continuation in
+      over = continuation
+      onConnection { connection in
+        connection.start { [self] event in assumeIsolated { $0.handle(event) } }
       }
     }
     await leave()
   }
 
+  private func handle(_ event: Connection.Event) {
+    switch event {
+    case .message(let json, let body):
+      if !take(json, body) { onConnection { $0.finish(bytes: json.count + body.count) } }
+    case .broken(let error):
+      context.counters.brokenConnections.wrappingAdd(1, ordering: .relaxed)
+      context.logger.notice(
+        "a client broke the protocol",
+        metadata: ["session": "\(number)", "error": "\(error.message)"])
+      send(error: DaemonError(error), id: nil, thenClose: true)
+    case .ended: finishThenClose()
+    case .closed:
+      over?.resume()
+      over = nil
+    }
+  }
+
+  /// What the connection does at once: it shares this actor's thread.
+  private func onConnection(_ body: (isolated Connection) -> Void) {
+    connection.assumeIsolated(body)
+  }
+
   /// Answers an error and closes, without serving anything.
   func refuse(_ error: DaemonError) async {
-    await connection.start()
-    await send(error: error, id: nil, thenClose: true)
+    await connection.start { _ in }
+    send(error: error, id: nil, thenClose: true)
   }
 
   /// Lets running requests finish for a while, then closes.
@@ -109,39 +128,39 @@ actor Session {
   // MARK: Requests
 
   /// Starts to answer a message; false when it is dealt with already.
-  private func take(_ json: [UInt8], _ body: [UInt8]) async -> Bool {
+  private func take(_ json: [UInt8], _ body: [UInt8]) -> Bool {
     let head: RequestHead
     do throws(SchemaError) {
       head = try JSONText.decode(RequestHead.self, from: json)
     } catch {
       let word: ErrorWord = error.code == .badJSON ? .parseError : .invalidRequest
-      await send(error: DaemonError(word, "request: \(error.message)"), id: nil)
+      send(error: DaemonError(word, "request: \(error.message)"), id: nil)
       return false
     }
     guard head.jsonrpc == "2.0" else {
       let error = DaemonError(
         .invalidRequest, "jsonrpc is '\(head.jsonrpc.prefix(16))'; expected '2.0'")
-      await send(error: error, id: head.id)
+      send(error: error, id: head.id)
       return false
     }
     // A notification asks for nothing, and no method of this protocol is one.
     guard head.isAnswered else { return false }
     guard let id = head.id else {
       let error = DaemonError(.invalidRequest, "id is null; expected an integer or a string")
-      await send(error: error, id: nil)
+      send(error: error, id: nil)
       return false
     }
     guard running.count < context.settings.limits.maximumOutstandingRequests else {
       let error = DaemonError(
         .overQuota, "\(running.count) requests of this connection are unanswered; wait for some",
         retryAfterMilliseconds: 10)
-      await send(error: error, id: id)
+      send(error: error, id: id)
       return false
     }
     let request = IncomingRequest(id: id, method: head.method, json: json, body: body)
     if head.method == BatchDone.name {
       // Before the next request is read: that one may need what this one gives back.
-      await answer(request)
+      answerDone(request)
       return false
     }
     let number = nextTask
@@ -157,33 +176,52 @@ actor Session {
   private func answer(_ request: IncomingRequest) async {
     do {
       try admit(request)
-      let reply =
+      try deliver(
         request.method == BatchGet.name
-        ? try await batch(request) : OutgoingFrame(try await dispatch(request))
-      let frame = reply.frame
-      guard !reply.hasBody || !connection.speaksLines else {
-        throw DaemonError(
-          .framesRequired,
-          "the answer to '\(request.method)' has a body; connect with frames instead of lines")
-      }
-      let limit = context.settings.limits.maximumAnswerJsonBytes
-      guard frame.json.count <= limit else {
-        throw DaemonError(
-          .overQuota,
-          "the answer to '\(request.method)' would have \(frame.json.count) bytes of JSON; at most "
-            + "\(limit): ask for fewer things at a time")
-      }
-      context.counters.answeredRequests.wrappingAdd(1, ordering: .relaxed)
-      await connection.send(reply)
+          ? try await batch(request) : OutgoingFrame(try await dispatch(request)), request)
     } catch {
-      let failure = DaemonError(any: error)
-      context.counters.countRefusal(failure.word)
-      if failure.word == .internalError {
-        context.logger.error(
-          "a request failed", metadata: ["method": "\(request.method)", "error": "\(error)"])
-      }
-      await send(error: failure, id: request.id)
+      fail(request, error)
     }
+  }
+
+  /// Answers before the next request is read.
+  private func answerDone(_ request: IncomingRequest) {
+    do {
+      try admit(request)
+      let result = try batchDone(try request.params(BatchDone.self))
+      try deliver(OutgoingFrame(try request.frame(BatchDone.self, result)), request)
+    } catch {
+      fail(request, error)
+    }
+  }
+
+  private func deliver(
+    _ reply: OutgoingFrame, _ request: IncomingRequest
+  ) throws(DaemonError) {
+    guard !reply.hasBody || !connection.speaksLines else {
+      throw DaemonError(
+        .framesRequired,
+        "the answer to '\(request.method)' has a body; connect with frames instead of lines")
+    }
+    let (count, limit) = (reply.frame.json.count, context.settings.limits.maximumAnswerJsonBytes)
+    guard count <= limit else {
+      throw DaemonError(
+        .overQuota,
+        "the answer to '\(request.method)' would have \(count) bytes of JSON; at most \(limit): "
+          + "ask for fewer things at a time")
+    }
+    context.counters.answeredRequests.wrappingAdd(1, ordering: .relaxed)
+    onConnection { $0.send(reply) }
+  }
+
+  private func fail(_ request: IncomingRequest, _ error: any Error) {
+    let failure = DaemonError(any: error)
+    context.counters.countRefusal(failure.word)
+    if failure.word == .internalError {
+      context.logger.error(
+        "a request failed", metadata: ["method": "\(request.method)", "error": "\(error)"])
+    }
+    send(error: failure, id: request.id)
   }
 
   private func admit(_ request: IncomingRequest) throws(DaemonError) {
@@ -228,9 +266,9 @@ actor Session {
     case TripletGet.name:
       return try await request.answerWithBody(TripletGet.self) { try await tripletGet($0) }
     case TripletImport.name:
-      return try await request.answer(TripletImport.self) {
-        try await importTriplets($0, request.body)
-      }
+      let result = try await importTriplets(
+        try request.params(TripletImport.self), request.body)
+      return WireFrame(json: try result.responseText(id: request.id))
     case ImportList.name:
       return try await request.answer(ImportList.self) { try await imported($0) }
     case TripletDelete.name:
@@ -246,7 +284,6 @@ actor Session {
       return try await request.answer(WorkRelease.self) { try await release($0) }
     case StreamOpen.name:
       return try await request.answer(StreamOpen.self) { try await streamOpen($0, request.id) }
-    case BatchDone.name: return try await request.answer(BatchDone.self) { try batchDone($0) }
     case StreamClose.name: return try await request.answer(StreamClose.self) { try streamClose($0) }
     default:
       throw DaemonError(
@@ -312,28 +349,29 @@ actor Session {
   }
 
   /// Reports how far a waiting request is.
-  func sendProgress(_ id: RequestID, _ jobs: [JobInfo]) async {
-    await send(JobProgress(request: id, jobs: jobs))
+  func sendProgress(_ id: RequestID, _ jobs: [JobInfo]) {
+    send(JobProgress(request: id, jobs: jobs))
   }
 
   /// Reports how many bytes a request that goes through the store has dealt with.
-  func sendProgress(_ id: RequestID, doneBytes: Int, totalBytes: Int) async {
-    await send(JobProgress(request: id, doneBytes: doneBytes, totalBytes: totalBytes))
+  func sendProgress(_ id: RequestID, doneBytes: Int, totalBytes: Int) {
+    send(JobProgress(request: id, doneBytes: doneBytes, totalBytes: totalBytes))
   }
 
-  private func send(_ progress: JobProgress) async {
+  private func send(_ progress: JobProgress) {
     let note = Request(id: nil, method: Methods.progressName, params: progress)
     do throws(SchemaError) {
-      await connection.send(OutgoingFrame(WireFrame(json: try JSONText.encode(note))))
+      let frame = OutgoingFrame(WireFrame(json: try JSONText.encode(note)))
+      onConnection { $0.send(frame) }
     } catch {
       context.logger.error("a progress report failed", metadata: ["error": "\(error)"])
     }
   }
 
-  private func send(error: DaemonError, id: RequestID?, thenClose: Bool = false) async {
+  private func send(error: DaemonError, id: RequestID?, thenClose: Bool = false) {
     do throws(SchemaError) {
       let json = try JSONText.encode(ErrorResponse(id: id, error: error.object))
-      await connection.send(OutgoingFrame(WireFrame(json: json)), thenClose: thenClose)
+      onConnection { $0.send(OutgoingFrame(WireFrame(json: json)), thenClose: thenClose) }
     } catch {
       context.logger.error("an error was not sent", metadata: ["error": "\(error)"])
     }

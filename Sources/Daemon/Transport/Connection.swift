@@ -1,7 +1,5 @@
-import Dispatch
 import Foundation
 import Schema
-import Store
 import Synchronization
 import Wire
 
@@ -26,37 +24,37 @@ actor Connection {
   /// How a client speaks: known from its first byte on.
   private enum Language: UInt8, AtomicRepresentable { case unknown, frames, lines }
 
-  /// Messages that were handed on and are not yet dealt with, their bytes, and whether that keeps
-  /// more from being read.
+  /// Messages that were handed on and are not yet dealt with, and their bytes.
   private struct InFlight {
     var messages = 0
     var bytes = 0
-    var isReadPaused = false
   }
 
   private static let readBytes = 1 << 16
   /// How long a connection that is over waits for the other side to notice.
-  private static let lingerSeconds = 1.0
+  private static let lingerTime: Duration = .seconds(1)
 
-  private let executor: SerialQueueExecutor
+  private let loop: EventLoop
+  /// The thread that waits for this socket.
   nonisolated var unownedExecutor: UnownedSerialExecutor {
-    // Safe: the executor lives as long as the actor that owns it.
-    unsafe executor.asUnownedSerialExecutor()
+    // Safe: a loop lives as long as the process.
+    unsafe loop.asUnownedSerialExecutor()
   }
 
   /// Who is at the other end.
   nonisolated let peer: PeerCredentials
   private let socket: UnixSocket
   private let limits: Limits
-  private let events: AsyncStream<Event>.Continuation
+  /// Takes events, on the connection's loop.
+  private var onEvent: (@Sendable (Event) -> Void)?
   private var decoder: FrameDecoder
   private var line: [UInt8] = []
   private let language = Atomic(Language.unknown)
-  private var readSource: (any DispatchSourceRead)?
-  private var writeSource: (any DispatchSourceWrite)?
+  /// What of the output does not fit the socket at the moment.
+  private var waitsUntilWritable = false
   /// Nothing more is wanted from this client.
   private var isReadOver = false
-  private let inFlight = Mutex(InFlight())
+  private var inFlight = InFlight()
   private var outgoing: [OutgoingBytes] = []
   private var outgoingBytes = 0
   private var lastProgress = ContinuousClock.now
@@ -65,41 +63,37 @@ actor Connection {
   /// Everything is sent; what still comes is thrown away until the other side has read the end.
   private var isLingering = false
 
-  /// A connection over `socket`, and what happens on it; ``start()`` begins to read.
-  static func make(
-    _ socket: UnixSocket, limits: Limits
-  ) throws(WireError) -> (Connection, AsyncStream<Event>) {
+  /// A connection over `socket`; ``start(_:)`` begins to read.
+  ///
+  /// - Throws: ``WireError/Code/system`` when nobody knows who is at the other end.
+  init(_ socket: UnixSocket, limits: Limits) throws(WireError) {
     try socket.setNonBlocking()
-    let (stream, continuation) = AsyncStream.makeStream(of: Event.self)
-    return (
-      Connection(socket, peer: try socket.peer(), limits: limits, events: continuation), stream
-    )
-  }
-
-  private init(
-    _ socket: UnixSocket, peer: PeerCredentials, limits: Limits,
-    events: AsyncStream<Event>.Continuation
-  ) {
+    peer = try socket.peer()
     self.socket = socket
-    self.peer = peer
     self.limits = limits
-    self.events = events
-    executor = SerialQueueExecutor(label: "connection")
+    loop = EventLoop.next()
     decoder = FrameDecoder(maximumBodyBytes: limits.maximumRequestBodyBytes, limits: limits)
   }
 
   /// Whether the client speaks lines of JSON, and not frames.
   nonisolated var speaksLines: Bool { language.load(ordering: .acquiring) == .lines }
 
-  /// Begins to read.
-  func start() {
-    let source = DispatchSource.makeReadSource(
-      fileDescriptor: socket.descriptor, queue: executor.queue)
-    source.setEventHandler { [weak self] in self?.assumeIsolated { $0.readable() } }
-    // The descriptor must outlive the source.
-    source.setCancelHandler { [socket] in withExtendedLifetime(socket) {} }
-    readSource = source
-    source.resume()
+  /// Begins to read, and tells what happens; the calls come on the connection's loop, the last one
+  /// with ``Event/closed``.
+  func start(_ onEvent: @escaping @Sendable (Event) -> Void) {
+    self.onEvent = onEvent
+    do throws(WireError) {
+      try loop.watch(socket.descriptor, for: .read) { [weak self] readiness in
+        self?.assumeIsolated { $0.ready(readiness) }
+      }
+    } catch {
+      close()
+    }
+  }
+
+  private func ready(_ readiness: EventLoop.Readiness) {
+    if readiness.contains(.write) { writable() }
+    if readiness.contains(.read) { readable() }
   }
 
   /// Sends a frame, or its JSON as a line.
@@ -136,13 +130,11 @@ actor Connection {
   func close() {
     guard !isClosed else { return }
     isClosed = true
-    readSource?.cancel()
-    if inFlight.withLock(\.isReadPaused) { readSource?.resume() }
-    writeSource?.cancel()
+    loop.ignore(socket.descriptor)
     socket.shutdown()
     outgoing = []
-    events.yield(.closed)
-    events.finish()
+    onEvent?(.closed)
+    onEvent = nil
   }
 
   private func readable() {
@@ -174,14 +166,14 @@ actor Connection {
   private func end() {
     guard speaksLines, !isLingering else { return close() }
     isReadOver = true
-    updateReading()
-    events.yield(.ended)
+    updateInterest()
+    onEvent?(.ended)
   }
 
   private func takeFrames(_ bytes: [UInt8]) {
     decoder.append(bytes)
     do throws(SchemaError) {
-      while let frame = try decoder.next() {
+      while !isClosed, let frame = try decoder.next() {
         guard frame.descriptorCount == 0 else {
           throw SchemaError(
             .badFrame, "a frame announces \(frame.descriptorCount) descriptors; none is expected")
@@ -213,23 +205,17 @@ actor Connection {
   }
 
   private func hand(on json: [UInt8], _ body: [UInt8]) {
-    inFlight.withLock { inFlight in
-      inFlight.messages += 1
-      inFlight.bytes += json.count + body.count
-    }
-    events.yield(.message(json: json, body: body))
-    updateReading()
+    inFlight.messages += 1
+    inFlight.bytes += json.count + body.count
+    onEvent?(.message(json: json, body: body))
+    updateInterest()
   }
 
   /// A message of so many bytes was dealt with.
-  nonisolated func finish(bytes: Int) async {
-    let isReadPaused = inFlight.withLock { inFlight in
-      inFlight.messages -= 1
-      inFlight.bytes -= bytes
-      return inFlight.isReadPaused
-    }
-    // Only then there is something to do on the connection's own thread.
-    if isReadPaused { await updateReading() }
+  func finish(bytes: Int) {
+    inFlight.messages -= 1
+    inFlight.bytes -= bytes
+    updateInterest()
   }
 
   /// Bytes of answers that the client has not read yet.
@@ -238,15 +224,15 @@ actor Connection {
   /// Reads no more; whoever answers closes behind the answer.
   private func fail(_ error: SchemaError) {
     isReadOver = true
-    updateReading()
-    events.yield(.broken(error))
+    updateInterest()
+    onEvent?(.broken(error))
   }
 
   private func enqueue(_ bytes: OutgoingBytes) {
     if outgoing.isEmpty { lastProgress = .now }
     outgoing.append(bytes)
     outgoingBytes += bytes.count
-    updateReading()
+    updateInterest()
   }
 
   private func writable() {
@@ -254,7 +240,10 @@ actor Connection {
     do throws(WireError) {
       while let first = outgoing.first {
         let sent = try first.send(over: socket)
-        guard sent > 0 else { return waitUntilWritable() }
+        guard sent > 0 else {
+          waitsUntilWritable = true
+          return updateInterest()
+        }
         lastProgress = .now
         outgoingBytes -= sent
         if sent == first.count {
@@ -263,9 +252,9 @@ actor Connection {
           outgoing[0].drop(sent)
         }
       }
-      writeSource?.cancel()
-      writeSource = nil
-      if closesWhenSent { linger() } else { updateReading() }
+      waitsUntilWritable = false
+      if closesWhenSent { linger() }
+      updateInterest()
     } catch {
       close()
     }
@@ -277,40 +266,25 @@ actor Connection {
     guard !isLingering else { return }
     isLingering = true
     socket.shutdownWriting()
-    updateReading()
-    executor.queue.asyncAfter(deadline: .now() + Self.lingerSeconds) { [self] in
-      assumeIsolated { $0.close() }
+    Task {
+      try? await Task.sleep(for: Self.lingerTime)
+      close()
     }
-  }
-
-  private func waitUntilWritable() {
-    guard writeSource == nil else { return }
-    let source = DispatchSource.makeWriteSource(
-      fileDescriptor: socket.descriptor, queue: executor.queue)
-    source.setEventHandler { [weak self] in self?.assumeIsolated { $0.writable() } }
-    source.setCancelHandler { [socket] in withExtendedLifetime(socket) {} }
-    writeSource = source
-    source.resume()
   }
 
   /// Reads only while the client reads its answers and its requests do not pile up.
-  private func updateReading() {
+  private func updateInterest() {
     guard !isClosed else { return }
-    let isFull = outgoingBytes > limits.maximumUnreadBytes
-    let (isLingering, isReadOver, limits) = (isLingering, isReadOver, limits)
-    // Decided under the lock: what is finished later finds the decision.
-    let change = inFlight.withLock { inFlight -> Bool? in
-      let isTooMuch =
-        isFull || inFlight.bytes > limits.maximumRequestBodyBytes
-        || inFlight.messages > 2 * limits.maximumOutstandingRequests
-      let pauses = !isLingering && (isReadOver || isTooMuch)
-      defer { inFlight.isReadPaused = pauses }
-      return pauses != inFlight.isReadPaused ? pauses : nil
-    }
-    switch change {
-    case true?: readSource?.suspend()
-    case false?: readSource?.resume()
-    case nil: break
+    let isTooMuch =
+      outgoingBytes > limits.maximumUnreadBytes
+      || inFlight.bytes > limits.maximumRequestBodyBytes
+      || inFlight.messages > 2 * limits.maximumOutstandingRequests
+    var interest: EventLoop.Readiness = isLingering || !(isReadOver || isTooMuch) ? .read : []
+    if waitsUntilWritable { interest.insert(.write) }
+    do throws(WireError) {
+      try loop.wait(for: interest, of: socket.descriptor)
+    } catch {
+      close()
     }
   }
 }

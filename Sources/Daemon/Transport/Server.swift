@@ -55,7 +55,7 @@ actor Server: Service {
 
   private func admit(_ socket: UnixSocket) {
     do throws(WireError) {
-      let (connection, events) = try Connection.make(socket, limits: context.settings.limits)
+      let connection = try Connection(socket, limits: context.settings.limits)
       let user = connection.peer.user
       guard user == getuid() || user == 0 else {
         context.logger.warning("refused another user", metadata: ["uid": "\(user)"])
@@ -79,7 +79,7 @@ actor Server: Service {
       context.figures.connectionCount.withLock { $0 += 1 }
       context.counters.acceptedConnections.wrappingAdd(1, ordering: .relaxed)
       let task = Task {
-        await session.run(events)
+        await session.run()
         self.remove(number)
       }
       clients[number] = Client(session: session, connection: connection, task: task)

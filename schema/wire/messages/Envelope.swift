@@ -8,7 +8,10 @@ public enum RequestID: Sendable, Hashable, Codable {
   /// Decodes an integer or a string.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
-    if let text = try? container.decode(String.self) {
+    // Nearly always a number, and the wrong guess costs a decoder's error.
+    if let number = try? container.decode(Int64.self) {
+      self = .number(number)
+    } else if let text = try? container.decode(String.self) {
       guard text.utf8.count <= 64 else {
         throw SchemaError(
           .invalidArgument, "id has \(text.utf8.count) bytes; at most 64")
