@@ -34,6 +34,7 @@ let package = Package(
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CSocket"),
+    .target(name: "CDisk"),
     .target(name: "CKernels"),
     .target(name: "CCodec", dependencies: ["CLZ4"]),
     .target(
@@ -49,7 +50,7 @@ let package = Package(
     .target(
       name: "Store",
       dependencies: [
-        "Schema", "CCodec", "CLZ4", "CXXHash", .product(name: "GRDB", package: "GRDB.swift"),
+        "Schema", "CCodec", "CDisk", "CLZ4", "CXXHash", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
       swiftSettings: strict + failpoints),

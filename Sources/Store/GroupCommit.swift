@@ -1,7 +1,7 @@
 import GRDB
 import Schema
 
-/// One commit of many changes: blobs, one sync, one transaction, then memory.
+/// One commit of many changes: blobs, one transaction behind their sync, then memory.
 ///
 /// A change that is refused (a stale token, say) fails alone; a failing disk fails them all, and
 /// what was appended for them is forgotten.
@@ -90,14 +90,9 @@ struct GroupCommit {
       blobs[position] = (0, try append(writes[position].copies, &writer))
     }
     try writer.flush()
-    do throws(StoreError) {
-      try failpoints.reach(.appendAfter)
-      try writer.sync()
-    } catch {
-      // After a failed sync the kernel may drop the pages and report success the next time.
-      fatal = error
-      throw error
-    }
+    // The disk takes them while the rows are written.
+    writer.startSync()
+    try failpoints.reach(.appendAfter)
     return blobs
   }
 
@@ -123,15 +118,13 @@ struct GroupCommit {
     let positions = writes.indices.filter { writes[$0].triplet != nil }
     guard !positions.isEmpty else { return [] }
     var refusals: [Int: StoreError] = [:]
-    let wanted = try onDatabase("checking submissions") {
-      try catalog.queue.read { db in
-        positions.filter { position in
-          do {
-            return try writes[position].isWanted(db)
-          } catch {
-            refusals[position] = StoreError.database(error, "checking a submission")
-            return false
-          }
+    let wanted = try catalog.read("checking submissions") { db in
+      positions.filter { position in
+        do {
+          return try writes[position].isWanted(db)
+        } catch {
+          refusals[position] = StoreError.database(error, "checking a submission")
+          return false
         }
       }
     }
@@ -143,7 +136,8 @@ struct GroupCommit {
     _ writes: [PendingWrite], _ blobs: [Int: PendingWrite.Written],
     _ errors: inout [StoreError?], _ sequence: Int64, _ writer: inout PackWriter
   ) throws(StoreError) {
-    let fresh = CommitContext(sequence: sequence, now: now)
+    let fresh = CommitContext(
+      categoryRows: index.read { $0.rows }, sequence: sequence, now: now)
     var context = fresh
     var jobs: [JobInfo] = []
     var targets: [(Int64, CategoryName, Int)] = []
@@ -177,12 +171,23 @@ struct GroupCommit {
           try db.cachedStatement(sql: "UPDATE store SET last_sequence = ?")
             .execute(arguments: [context.sequence])
         }
-        try failpoints.reach(.transactionInside)
         jobs = try changedJobs(db, context)
         targets = try changedTargets(db, context)
+        // No row may outlive a power loss that its blobs do not.
+        do throws(StoreError) {
+          try appended.sync()
+        } catch {
+          // After a failed sync the kernel may drop the pages and report success the next time.
+          failedSync = error
+          throw error
+        }
+        try failpoints.reach(.transactionInside)
         return .commit
       }
     }
+    let appended = writer
+    var failedSync: StoreError?
+    defer { if let failedSync { fatal = failedSync } }
     try onDatabase("committing") {
       try catalog.queue.writeWithoutTransaction { db in
         try transaction(db)

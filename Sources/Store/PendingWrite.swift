@@ -1,5 +1,6 @@
 import GRDB
 import Schema
+import Synchronization
 
 /// One change that waits for the next commit.
 struct PendingWrite: Sendable {
@@ -16,6 +17,43 @@ struct PendingWrite: Sendable {
   let apply: @Sendable (Database, Written?, inout CommitContext) throws -> Void
   /// Called when the change is durable, or with what kept it from being made.
   let finish: @Sendable (StoreError?) -> Void
+}
+
+/// The changes that wait for the next commit, and whether it is on its way.
+final class PendingWrites: Sendable {
+  private struct State {
+    var writes: [PendingWrite] = []
+    var isScheduled = false
+    /// Whether the scheduled commit waits a moment for more.
+    var isGathering = false
+  }
+
+  private let state = Mutex(State())
+
+  /// How many there are.
+  var count: Int { state.withLock(\.writes.count) }
+  /// Whether the next commit waits a moment for more.
+  var isGathering: Bool { state.withLock(\.isGathering) }
+
+  /// Adds some; `waits` says whether more are about to come.
+  ///
+  /// - Returns: whether the caller is to schedule a commit.
+  func add(_ writes: [PendingWrite], waits: Bool) -> Bool {
+    state.withLock { state in
+      state.writes += writes
+      guard !state.isScheduled || (state.isGathering && !waits) else { return false }
+      (state.isScheduled, state.isGathering) = (true, waits)
+      return true
+    }
+  }
+
+  /// Takes all of them for a commit.
+  func take() -> [PendingWrite] {
+    state.withLock { state in
+      defer { state = State() }
+      return state.writes
+    }
+  }
 }
 
 /// A record as it lies in a pack, on its way to another.

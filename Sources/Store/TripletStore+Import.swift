@@ -9,14 +9,14 @@ extension TripletStore {
   /// in the order of `items`.
   ///
   /// - Throws: ``StoreError/Code/unwritable``, ``StoreError/Code/invalidArgument``.
-  public func importItems(
+  public nonisolated(nonsending) func importItems(
     _ items: [(name: String, triplet: EncodedTriplet)], source: String
   ) async throws(StoreError) -> [TripletImport.Outcome] {
     let outcome: Result<[TripletImport.Outcome], StoreError> = await withCheckedContinuation {
       continuation in
       let together = ImportTogether(count: items.count) { continuation.resume(returning: $0) }
-      for (position, item) in items.enumerated() {
-        pending.append(
+      submit(
+        items.enumerated().map { position, item in
           PendingWrite(
             triplet: item.triplet, copies: [],
             isWanted: { db in try importedTriplet(db, source, item.name) == nil },
@@ -25,9 +25,8 @@ extension TripletStore {
                 position,
                 try applyImport(db, source, item.name, item.triplet, blobs, &context))
             },
-            finish: { error in together.finish(error) }))
-      }
-      scheduleFlush()
+            finish: { error in together.finish(error) })
+        })
     }
     return try outcome.get()
   }
@@ -60,11 +59,15 @@ private func applyImport(
   _ db: Database, _ source: String, _ item: String, _ triplet: EncodedTriplet,
   _ blobs: PendingWrite.Written?, _ context: inout CommitContext
 ) throws -> TripletImport.Outcome {
-  // Asked again: the same item may stand before this one in the same commit.
-  if let known = try importedTriplet(db, source, item) {
+  // The same item may stand before this one in the same commit.
+  let key = CommitContext.ImportKey(source: source, item: item)
+  if let known = context.imported[key] {
     return TripletImport.Outcome(triplet: known, duplicate: true)
   }
   guard let blobs else {
+    if let known = try importedTriplet(db, source, item) {
+      return TripletImport.Outcome(triplet: known, duplicate: true)
+    }
     throw StoreError(
       .unwritable, "item '\(item)' of '\(source)' was removed while it was imported; ask again")
   }
@@ -75,6 +78,7 @@ private func applyImport(
       ON CONFLICT (source, item) DO UPDATE SET triplet = excluded.triplet
       """
   ).execute(arguments: [source, item, blobs.id])
+  context.imported[key] = blobs.id
   return TripletImport.Outcome(triplet: blobs.id, duplicate: false)
 }
 

@@ -47,10 +47,7 @@ public actor TripletStore {
   var promised: [Int64: Int64] = [:]
   /// The copy of the catalog that a backup is making.
   var catalogCopy: CatalogCopy?
-  var pending: [PendingWrite] = []
-  private var isFlushScheduled = false
-  /// Whether the scheduled commit waits a moment for more.
-  private var isGathering = false
+  nonisolated let pending = PendingWrites()
   /// Set when the disk refused a sync: what it holds is unknown until the store is opened again.
   var failure: StoreError?
 
@@ -134,7 +131,7 @@ public actor TripletStore {
   // MARK: Changes
 
   /// Makes a change together with whatever else waits, and returns when it is durable.
-  func write<T: Sendable>(
+  nonisolated(nonsending) func write<T: Sendable>(
     _ triplet: EncodedTriplet? = nil, copies: [RecordCopy] = [],
     isWanted: @escaping @Sendable (Database) throws -> Bool = { _ in false },
     _ apply:
@@ -142,7 +139,7 @@ public actor TripletStore {
   ) async throws(StoreError) -> T {
     let outcome: Result<T, StoreError> = await withCheckedContinuation { continuation in
       let result = Mutex<T?>(nil)
-      pending.append(
+      submit([
         PendingWrite(
           triplet: triplet, copies: copies, isWanted: isWanted,
           apply: { db, blobs, context in
@@ -157,33 +154,33 @@ public actor TripletStore {
               continuation.resume(
                 returning: .failure(error ?? StoreError(.unwritable, "the change was not made")))
             }
-          }))
-      scheduleFlush()
+          })
+      ])
     }
     return try outcome.get()
   }
 
-  func scheduleFlush() {
+  /// Has changes made in the next commit.
+  ///
+  /// From any thread and without a turn on the store's own: a crowd of writers wakes it once.
+  nonisolated func submit(_ writes: [PendingWrite]) {
     let waits = options.isMoreComing()
-    guard !isFlushScheduled || (isGathering && !waits) else { return }
-    (isFlushScheduled, isGathering) = (true, waits)
-    guard waits else {
-      // Behind the calls that already wait for this actor, so that they join the same commit.
-      Task { self.flush() }
-      return
-    }
-    executor.queue.asyncAfter(deadline: .now() + options.gatheringTime) { [self] in
+    guard pending.add(writes, waits: waits) else { return }
+    let flush: @Sendable () -> Void = { [self] in
       assumeIsolated { store in
         // Unless what was waited for has come, and all are committed.
-        if store.isGathering { store.flush() }
+        if !waits || store.pending.isGathering { store.flush() }
       }
+    }
+    if waits {
+      executor.queue.asyncAfter(deadline: .now() + options.gatheringTime, execute: flush)
+    } else {
+      executor.queue.async(execute: flush)
     }
   }
 
   private func flush() {
-    (isFlushScheduled, isGathering) = (false, false)
-    let writes = pending
-    pending = []
+    let writes = pending.take()
     if let failure { return writes.forEach { $0.finish(failure) } }
     var commit = GroupCommit(
       catalog: catalog, index: index, space: space, now: clock(),
@@ -224,7 +221,7 @@ public actor TripletStore {
 
   /// Reads from the catalog.
   func read<T>(_ doing: String, _ body: (Database) throws -> T) throws(StoreError) -> T {
-    try onDatabase(doing) { try catalog.queue.read { db in try body(db) } }
+    try catalog.read(doing, body)
   }
 
   /// The time by the store's clock.

@@ -356,9 +356,9 @@ import Testing
         [("item \(number)", triplets[number])], source: "test")
     }
     async let first: Void = add(0)
-    while await store.pending.isEmpty { await Task.yield() }
+    while store.pending.count == 0 { await Task.yield() }
     async let second: Void = add(1)
-    while await store.pending.count < 2 { await Task.yield() }
+    while store.pending.count < 2 { await Task.yield() }
     #expect(commits.withLock { $0 }.isEmpty)
     isMoreComing.withLock { $0 = false }
     // The last one that was expected; nobody waits for the time to pass.
@@ -387,9 +387,9 @@ import Testing
     _ = try await store.importItems([("old", triplet)], source: "test")
     isMoreComing.withLock { $0 = true }
     async let added = store.importItems([("new", triplet)], source: "test")
-    while await store.pending.isEmpty { await Task.yield() }
+    while store.pending.count == 0 { await Task.yield() }
     async let recounted = store.recount()
-    while await store.pending.count < 2 { await Task.yield() }
+    while store.pending.count < 2 { await Task.yield() }
     isMoreComing.withLock { $0 = false }
     _ = try await store.importItems([("last", triplet)], source: "test")
     _ = try await (added, recounted)

@@ -12,11 +12,14 @@ extension Session {
     try hasLength(params.source, "source")
     try areNames(params.items.map(\.item))
     let (load, pool) = (context.encodingLoad, context.pool)
-    let items = try await load.counted {
-      try await withTaskExecutorPreference(pool) {
-        try await Self.encoded(params, body, load)
+    let items =
+      body.count <= 65536
+      ? try Self.encoded(params, body, .quick)
+      : try await load.counted {
+        try await withTaskExecutorPreference(pool) {
+          try Self.encoded(params, body, load.care)
+        }
       }
-    }
     return TripletImport.Result(
       outcomes: try await context.store.importItems(items, source: params.source))
   }
@@ -47,8 +50,8 @@ extension Session {
   }
 
   private nonisolated static func encoded(
-    _ params: TripletImport.Params, _ body: [UInt8], _ load: EncodingLoad
-  ) async throws -> [(name: String, triplet: EncodedTriplet)] {
+    _ params: TripletImport.Params, _ body: [UInt8], _ care: EncodingCare
+  ) throws -> [(name: String, triplet: EncodedTriplet)] {
     let now = TripletStore.systemClock()
     let pixels = try TripletBody.decode(body, count: params.items.count)
     var items: [(name: String, triplet: EncodedTriplet)] = []
@@ -65,7 +68,7 @@ extension Session {
         provenance: Provenance(
           engine: TripletImport.engine, seed: 0, worker: params.source, createdMicroseconds: now))
       do throws(StoreError) {
-        items.append((item.item, try EncodedTriplet(triplet, load.care)))
+        items.append((item.item, try EncodedTriplet(triplet, care)))
       } catch {
         throw StoreError(error.code, "\(name): \(error.message)", cause: error)
       }

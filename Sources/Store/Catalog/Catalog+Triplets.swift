@@ -5,11 +5,12 @@ import Schema
 func categoryRow(
   _ db: Database, _ name: CategoryName, _ context: inout CommitContext
 ) throws -> Int64 {
-  let select = try db.cachedStatement(sql: "SELECT id FROM category WHERE name = ?")
-  if let row = try Int64.fetchOne(select.bound([name.text])) { return row }
+  if let row = context.categoryRows[name] { return row }
   try db.execute(sql: "INSERT INTO category (name) VALUES (?)", arguments: [name.text])
-  context.categories.insert(db.lastInsertedRowID)
-  return db.lastInsertedRowID
+  let row = db.lastInsertedRowID
+  context.categories.insert(row)
+  context.categoryRows[name] = row
+  return row
 }
 
 /// Brings the full text of the prompts up to date: at once for a whole commit, behind its last

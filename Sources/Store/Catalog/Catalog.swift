@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+private import GRDBSQLite
 import Schema
 
 /// The database of one store: exactly one connection, which writes and checkpoints.
@@ -17,8 +18,10 @@ struct Catalog: Sendable {
 
   /// The name of the file in the folder of a store.
   static let fileName = "catalog.sqlite"
-  /// Bytes behind which the log is moved into the file; the next commit cuts it to this length.
+  /// Bytes behind which the log is moved into the file and begins again; it gets hardly longer.
   static let logBytes = 16 << 20
+  /// SQLite's page and what its log says of it.
+  private static let pageBytes = 4096 + 24
 
   /// Opens the catalog at `path`, creating or migrating it.
   ///
@@ -141,13 +144,39 @@ struct Catalog: Sendable {
           """))
   }
 
+  /// Reads while the store is in use.
+  ///
+  /// Nobody else writes through the only connection meanwhile, so this needs no transaction; GRDB's
+  /// `read` would forbid writes with a pragma that has SQLite compile every statement anew.
+  func read<T>(_ doing: String, _ body: (Database) throws -> T) throws(StoreError) -> T {
+    try onDatabase(doing) { try queue.unsafeRead { db in try body(db) } }
+  }
+
   /// Moves what the log holds into the file when the log is long, so that it begins again.
+  ///
+  /// The log keeps its length: a sync of bytes that replace others does not have to note a new
+  /// length as well, which takes a quarter of its time.
   func checkpointWhenDue() throws(StoreError) {
-    guard try PosixFile.length(ofFileAt: queue.path + "-wal") ?? 0 > Self.logBytes else { return }
+    let logged = try read("measuring the log") { db in
+      loggedPages(db, startsAnew: false) * Self.pageBytes
+    }
+    guard logged > Self.logBytes else { return }
     try failpoints.reach(.checkpointBefore)
     try onDatabase("checkpointing") {
-      try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+      try queue.writeWithoutTransaction { db in
+        _ = try db.checkpoint(.restart)
+        _ = loggedPages(db, startsAnew: true)
+      }
     }
     try failpoints.reach(.checkpointAfter)
   }
+}
+
+/// Pages that commits have written to the log since the count last started.
+private func loggedPages(_ db: Database, startsAnew: Bool) -> Int {
+  var (count, highest): (Int32, Int32) = (0, 0)
+  // Safe: the connection is open, and both numbers live for the duration of the call.
+  let code = unsafe sqlite3_db_status(
+    db.sqliteConnection, SQLITE_DBSTATUS_CACHE_WRITE, &count, &highest, startsAnew ? 1 : 0)
+  return code == SQLITE_OK ? Int(count) : .max / Catalog.logBytes
 }

@@ -20,6 +20,16 @@ struct CommitContext {
     var wasSetAside = false
   }
 
+  /// An item of a source that triplets were imported from.
+  struct ImportKey: Hashable {
+    let source: String
+    let item: String
+  }
+
+  /// The rows of categories; those that the transaction makes are added.
+  var categoryRows: [CategoryName: Int64]
+  /// What has become of the items that the transaction imports.
+  var imported: [ImportKey: TripletID] = [:]
   /// The last sequence number that was given out.
   var sequence: Int64
   /// By how much the live bytes of packs have changed.

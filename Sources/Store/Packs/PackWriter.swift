@@ -89,8 +89,13 @@ struct PackWriter {
     gathered.removeAll(keepingCapacity: true)
   }
 
+  /// Has the disk begin with what was appended, so that ``sync()`` finds half of its work done.
+  func startSync() {
+    if isDirty { file?.startWriting(committedBytes..<endBytes) }
+  }
+
   /// Waits until everything appended is on the disk.
-  mutating func sync() throws(StoreError) {
+  func sync() throws(StoreError) {
     guard isDirty else { return }
     precondition(gathered.isEmpty, "a sync behind a flush")
     try failpoints.reach(.syncBefore)

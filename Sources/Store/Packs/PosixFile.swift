@@ -1,3 +1,4 @@
+private import CDisk
 import Foundation
 
 /// One open file, read and written at stated places; closed when the last reference goes.
@@ -102,6 +103,13 @@ final class PosixFile: Sendable {
     guard fdatasync(descriptor) == 0 else {
       throw StoreError.system("fdatasync", path, errno: errno)
     }
+  }
+
+  /// Has the disk begin to take the written bytes of `range`, and does not wait for it.
+  ///
+  /// Says nothing of durability and does not fail: ``sync()`` tells what becomes of them.
+  func startWriting(_ range: Range<Int>) {
+    _ = gw_start_writing(descriptor, Int64(range.lowerBound), Int64(range.count))
   }
 
   /// Cuts the file off behind `length` bytes.
