@@ -42,7 +42,7 @@ let package = Package(
       exclude: ["README.md", "pack/README.md", "wire/golden", "wire/openrpc.json", "plan/golden"],
       resources: [
         .embedInCode("catalog/catalog_v1.sql"), .embedInCode("catalog/catalog_v2.sql"),
-        .embedInCode("catalog/splits.json"),
+        .embedInCode("catalog/catalog_v3.sql"), .embedInCode("catalog/splits.json"),
       ], swiftSettings: strict),
     .target(name: "Wire", dependencies: ["Schema", "CSocket"], swiftSettings: strict),
     .target(name: "Imaging", dependencies: ["Schema", "CPNG"], swiftSettings: strict),

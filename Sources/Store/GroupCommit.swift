@@ -12,6 +12,8 @@ struct GroupCommit {
   private let space: StoreSpace
   private let failpoints: Failpoints
 
+  /// Prompts that are not yet in the full text.
+  private(set) var promptsWaiting: Int
   /// Set when the disk may hold less than was written to it.
   private(set) var fatal: StoreError?
   /// What has changed, once it has.
@@ -20,8 +22,10 @@ struct GroupCommit {
   private(set) var outdated: [TripletID] = []
 
   init(
-    catalog: Catalog, index: StoreIndex, space: StoreSpace, now: Int64, failpoints: Failpoints
+    catalog: Catalog, index: StoreIndex, promptsWaiting: Int, space: StoreSpace, now: Int64,
+    failpoints: Failpoints
   ) {
+    self.promptsWaiting = promptsWaiting
     self.space = space
     self.failpoints = failpoints
     self.catalog = catalog
@@ -144,7 +148,7 @@ struct GroupCommit {
     let refused = errors
     let before = index.read { $0.snapshot }
     let (pack, packBytes, isSealed) = (writer.number, writer.endBytes, writer.isSealed)
-    var made = errors
+    var (made, indexed) = (errors, promptsWaiting)
     // Hardly ever a change is refused: first without a savepoint for each, which costs about as much
     // as the change, and if one is refused all over again with them.
     var isEachAlone = false
@@ -164,7 +168,7 @@ struct GroupCommit {
             return .rollback
           }
         }
-        try indexPrompts(db, context, after: before)
+        indexed = try PromptIndex.follow(db, context, waiting: promptsWaiting)
         if !blobs.isEmpty { try rememberPack(db, pack, packBytes, isSealed) }
         try rememberLiveBytes(db, context)
         if context.sequence != before {
@@ -195,7 +199,7 @@ struct GroupCommit {
       }
     }
     try failpoints.reach(.transactionAfter)
-    errors = made
+    (errors, promptsWaiting) = (made, indexed)
     outdated = context.quarantined.map(\.triplet) + context.moved + context.forgotten
     writer.commit()
     let written = blobs.isEmpty ? nil : (pack, packBytes)

@@ -60,7 +60,8 @@ extension TripletStore {
   }
 
   /// Holds the full text of the prompts against the prompts.
-  private func comparePrompts() throws(StoreError) -> [String] {
+  private func comparePrompts() async throws(StoreError) -> [String] {
+    try await indexPrompts()
     do throws(StoreError) {
       try onDatabase("comparing prompts") {
         try catalog.queue.writeWithoutTransaction { db in

@@ -32,7 +32,7 @@ extension TripletStore {
       try correctPacks(db)
       // What changes of this commit came before is in those numbers.
       context.liveBytes = [:]
-      context.rebuildsPrompts = true
+      context.promptIndexing = .rebuild
     }
     let counted = try catalog.loadIndex()
     let state = counted.read { $0 }

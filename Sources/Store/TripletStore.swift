@@ -41,6 +41,8 @@ public actor TripletStore {
   private let clock: @Sendable () -> Int64
   private let onChange: @Sendable (StoreChange) -> Void
   var writer: PackWriter
+  /// Prompts that are not yet in the full text.
+  private(set) var promptsWaiting: Int
   /// What goes through the whole store at the moment; one such task at a time.
   var maintenance: String?
   /// The snapshots that the catalog promises to keep, and until when.
@@ -76,6 +78,7 @@ public actor TripletStore {
       catalog: catalog, packs: packs, failpoints: failpoints, sealBytes: options.sealBytes
     ).run()
     try catalog.installSplits()
+    promptsWaiting = try catalog.read("looking for prompts to index", PromptIndex.waiting)
     index = try catalog.loadIndex()
     let (oldest, kept) = try catalog.snapshotPromises()
     promised = kept
@@ -183,9 +186,10 @@ public actor TripletStore {
     let writes = pending.take()
     if let failure { return writes.forEach { $0.finish(failure) } }
     var commit = GroupCommit(
-      catalog: catalog, index: index, space: space, now: clock(),
+      catalog: catalog, index: index, promptsWaiting: promptsWaiting, space: space, now: clock(),
       failpoints: options.failpoints)
     let finished = commit.run(writes, &writer)
+    promptsWaiting = commit.promptsWaiting
     failure = commit.fatal.map(StoreError.stopped(by:))
     factsCache.remove(commit.outdated)
     if let change = commit.change { onChange(change) }
@@ -206,7 +210,13 @@ public actor TripletStore {
   }
 
   /// Finishes what is pending and refuses everything later; the store may then be opened again.
-  public func close() {
+  public func close() async {
+    // What cannot be indexed now is when the store is next searched.
+    try? await indexPrompts()
+    closeNow()
+  }
+
+  private func closeNow() {
     flush()
     keepPromises()
     failure = StoreError(.unwritable, "the store is closed")

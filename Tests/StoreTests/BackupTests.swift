@@ -187,7 +187,7 @@ import Testing
       try await refusal(
         change("backup.json") { data in
           let text = String(decoding: data, as: UTF8.self)
-          data = Data(text.replacing("\"catalog_version\":2", with: "\"catalog_version\":3").utf8)
+          data = Data(text.replacing("\"catalog_version\":3", with: "\"catalog_version\":4").utf8)
         }
       ).contains("update it"))
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

@@ -32,7 +32,7 @@ import Testing
 
   private func verify(_ path: String) async throws {
     let store = try TripletStore(path)
-    #expect(store.catalogVersion == 2)
+    #expect(store.catalogVersion == 3)
     let expected = try expected()
     #expect(store.summary.triplets == expected.count)
     for (id, prompt) in expected { #expect(try await store.triplet(id).info.prompt == prompt) }
@@ -59,6 +59,28 @@ import Testing
     withExtendedLifetime(directory) {}
   }
 
+  @Test("P7: a store of version 2 is migrated, and its prompts are not indexed twice")
+  func migratesVersion2() async throws {
+    let fixture = try StoreFixture()
+    var store = try fixture.open()
+    try await store.fill("cat", 3)
+    await store.close()
+    let queue = try DatabaseQueue(path: fixture.path + "/catalog.sqlite")
+    try await queue.write { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE store DROP COLUMN last_indexed;
+          DELETE FROM grdb_migrations WHERE identifier = 'catalog_v3'
+          """)
+    }
+    try queue.close()
+    store = try fixture.open()
+    #expect(await store.promptsWaiting == 0)
+    #expect(try await store.search(.init(text: "photograph")).triplets.count == 3)
+    #expect(try await store.check(isDeep: true).problems == [])
+    await store.close()
+  }
+
   @Test("P7: a migration that is cut off leaves version 1, and the next open finishes it")
   func migrationIsAllOrNothing() async throws {
     for point in [Failpoint.migrationBefore, .migrationInside, .migrationAfter] {
@@ -75,7 +97,7 @@ import Testing
         try String.fetchAll(db, sql: "SELECT identifier FROM grdb_migrations")
       }
       try queue.close()
-      #expect(seen.count == (point == .migrationAfter ? 2 : 1))
+      #expect(seen.count == (point == .migrationAfter ? 3 : 1))
       try await verify(path)
       withExtendedLifetime(directory) {}
     }

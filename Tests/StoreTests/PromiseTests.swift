@@ -286,7 +286,7 @@ import Testing
     try FileManager.default.copyItem(at: old, to: URL(fileURLWithPath: path))
     let store = try TripletStore(path)
     let live = store.summary.triplets
-    #expect(store.catalogVersion == 2 && live > 0)
+    #expect(store.catalogVersion == 3 && live > 0)
     let first = try await store.query(.init()).triplets[0].triplet
     _ = try await store.delete([first])
     #expect(try await store.compact(deadPercent: 1).forgotten == 1)
@@ -294,7 +294,7 @@ import Testing
     await store.close()
     let queue = try DatabaseQueue(path: path + "/catalog.sqlite")
     try await queue.write { db in
-      try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('catalog_v3')")
+      try db.execute(sql: "INSERT INTO grdb_migrations VALUES ('catalog_v4')")
     }
     try queue.close()
     let error = #expect(throws: StoreError.self) { _ = try TripletStore(path) }

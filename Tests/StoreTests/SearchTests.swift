@@ -41,6 +41,70 @@ import Testing
     #expect(found == expected)
   }
 
+  @Test("prompts wait to be indexed together; a search, a deep check and closing have them indexed")
+  func waits() async throws {
+    let fixture = try StoreFixture()
+    var store = try await store(fixture)
+    #expect(await store.promptsWaiting == Self.prompts.count)
+    // As after a crash: what waits is known again at open.
+    let copy = fixture.directory.file("copy")
+    try FileManager.default.copyItem(atPath: fixture.path, toPath: copy)
+    let other = try TripletStore(copy)
+    #expect(await other.promptsWaiting == Self.prompts.count)
+    #expect(try await other.search(.init(text: "cat")).triplets.map(\.triplet) == [2, 1])
+    #expect(await other.promptsWaiting == 0)
+    #expect(try await store.check(isDeep: true).problems == [])
+    #expect(await store.promptsWaiting == 0)
+    let late = try (1...2).map {
+      (name: "late \($0)", triplet: try EncodedTriplet(Triplet.sample(seed: UInt64(100 + $0))))
+    }
+    _ = try await store.importItems(late, source: "s")
+    #expect(await store.promptsWaiting == 2)
+    await store.close()
+    store = try fixture.open()
+    #expect(await store.promptsWaiting == 0)
+    #expect(try await store.search(.init(text: "photograph")).triplets.count == 3)
+    await store.close()
+    await other.close()
+  }
+
+  @Test("of many prompts none is left waiting")
+  func waitsForALimitedTime() async throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.open()
+    let triplet = try EncodedTriplet(Triplet.sample(seed: 1))
+    for call in 0..<5 {
+      _ = try await store.importItems(
+        (0..<60).map { (name: "\(call)/\($0)", triplet: triplet) }, source: "s")
+    }
+    #expect(await store.promptsWaiting == 0)
+    _ = try await store.importItems([("one", triplet)], source: "s")
+    #expect(await store.promptsWaiting == 1)
+    #expect(try await store.check(isDeep: true).problems == [])
+    await store.close()
+  }
+
+  @Test("triplets that go before or after their prompts are indexed leave a whole full text")
+  func forgets() async throws {
+    let fixture = try StoreFixture()
+    let store = try await store(fixture)
+    _ = try await store.search(.init(text: "cat"))
+    let late = try (1...3).map {
+      (name: "late \($0)", triplet: try EncodedTriplet(Triplet.sample(seed: UInt64(100 + $0))))
+    }
+    let ids = try await store.importItems(late, source: "s").map(\.triplet)
+    _ = try await store.delete([1, ids[1]])
+    #expect(try await store.compact(deadPercent: 1).forgotten == 2)
+    #expect(await store.promptsWaiting > 0)
+    #expect(try await store.check(isDeep: true).problems == [])
+    let found = try await store.search(.init(text: "photograph")).triplets.map(\.triplet)
+    #expect(found == [ids[2], ids[0], 4])
+    _ = try await store.delete(ids)
+    #expect(try await store.compact(deadPercent: 1).forgotten == 2)
+    #expect(try await store.check(isDeep: true).problems == [])
+    await store.close()
+  }
+
   @Test("no text whatever is a syntax error", .tags(.slow))
   func neverMalformed() async throws {
     let fixture = try StoreFixture()

@@ -11,4 +11,9 @@ public enum CatalogDDL {
   public static var version2: String {
     String(decoding: PackageResources.catalog_v2_sql, as: UTF8.self)
   }
+
+  /// From version 2 to version 3.
+  public static var version3: String {
+    String(decoding: PackageResources.catalog_v3_sql, as: UTF8.self)
+  }
 }

@@ -6,7 +6,7 @@ extension Catalog {
   /// The version of the catalog that this code writes.
   static let version = migrationNames.count
   /// The names of the steps, in order; frozen once released.
-  static let migrationNames = ["catalog_v1", "catalog_v2"]
+  static let migrationNames = ["catalog_v1", "catalog_v2", "catalog_v3"]
 
   /// The steps from an empty file to the newest version, each one transaction.
   static func migrator(now: Int64, failpoints: Failpoints) -> DatabaseMigrator {
@@ -21,6 +21,9 @@ extension Catalog {
       try db.execute(sql: CatalogDDL.version2)
       try sealAll(db)
       try failpoints.reach(.migrationInside)
+    }
+    migrator.registerMigration(migrationNames[2]) { db in
+      try db.execute(sql: CatalogDDL.version3)
     }
     return migrator
   }

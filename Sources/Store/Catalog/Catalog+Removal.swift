@@ -66,12 +66,7 @@ private func forget(_ db: Database, _ id: TripletID, _ context: inout CommitCont
     guard (1...PackLayout.maximumPayloadBytes).contains(stored) else { continue }
     context.liveBytes[pack, default: 0] -= PackLayout.recordBytes(payload: stored)
   }
-  try db.cachedStatement(
-    sql: """
-      INSERT INTO prompt_search (prompt_search, rowid, prompt)
-      SELECT 'delete', id, prompt FROM triplet WHERE id = ?
-      """
-  ).execute(arguments: [id])
+  try PromptIndex.remove(db, id)
   try db.cachedStatement(sql: "DELETE FROM mask WHERE triplet = ?").execute(arguments: [id])
   try db.cachedStatement(sql: "DELETE FROM triplet WHERE id = ?").execute(arguments: [id])
   context.forgotten.append(id)

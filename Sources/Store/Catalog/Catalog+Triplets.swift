@@ -13,22 +13,7 @@ func categoryRow(
   return row
 }
 
-/// Brings the full text of the prompts up to date: at once for a whole commit, behind its last
-/// savepoint, since each savepoint has FTS5 write what it holds as a segment of its own.
-///
-/// - Parameter sequence: the last number before the commit.
-func indexPrompts(_ db: Database, _ context: CommitContext, after sequence: Int64) throws {
-  guard !context.rebuildsPrompts else {
-    // From all rows, those of this commit among them.
-    return try db.execute(sql: "INSERT INTO prompt_search (prompt_search) VALUES ('rebuild')")
-  }
-  guard !context.added.isEmpty else { return }
-  try db.cachedStatement(
-    sql: "INSERT INTO prompt_search (rowid, prompt) SELECT id, prompt FROM triplet WHERE id > ?"
-  ).execute(arguments: [sequence])
-}
-
-/// Adds one triplet whose blobs are on the disk; ``indexPrompts(_:_:after:)`` is still to come.
+/// Adds one triplet whose blobs are on the disk; its prompt is indexed later.
 func insertTriplet(
   _ db: Database, _ id: TripletID, _ triplet: EncodedTriplet, _ places: [BlobPlace],
   _ context: inout CommitContext

@@ -3,6 +3,16 @@ import Schema
 
 /// What one transaction has changed, so that memory can follow once it has committed.
 struct CommitContext {
+  /// What a commit does about the full text of prompts.
+  enum PromptIndexing {
+    /// Adds those that wait once there are many.
+    case whenMany
+    /// Adds those that wait.
+    case now
+    /// Makes all of it anew.
+    case rebuild
+  }
+
   /// A triplet that was added.
   struct Added {
     let triplet: TripletID
@@ -52,8 +62,8 @@ struct CommitContext {
   var categories: Set<Int64> = []
   /// Leases whose time ran out.
   var expiredLeases = 0
-  /// Whether the full text of all prompts is to be made anew.
-  var rebuildsPrompts = false
+  /// What is to become of the full text of the prompts.
+  var promptIndexing = PromptIndexing.whenMany
   /// Whether nothing that anybody waits for has changed.
   var isEmpty: Bool {
     added.isEmpty && quarantined.isEmpty && deleted.isEmpty && jobs.isEmpty && categories.isEmpty

@@ -4,8 +4,11 @@ public import Schema
 extension TripletStore {
   /// Finds live triplets by words of their prompts, newest first.
   ///
-  /// - Throws: ``StoreError/Code/invalidArgument``, ``StoreError/Code/categoryUnknown``.
-  public func search(_ search: TripletSearch.Params) throws(StoreError) -> TripletSearch.Result {
+  /// - Throws: ``StoreError/Code/invalidArgument``, ``StoreError/Code/categoryUnknown``, and
+  ///   ``StoreError/Code/unwritable`` when prompts that wait to be indexed cannot be.
+  public func search(
+    _ search: TripletSearch.Params
+  ) async throws(StoreError) -> TripletSearch.Result {
     let query = try PromptQuery(search.text)
     let limit = try rowLimit(search.limit)
     var category: Int64?
@@ -13,6 +16,7 @@ extension TripletStore {
       guard let row = index.read({ $0.rows[name] }) else { throw Self.unknown(name) }
       category = row
     }
+    try await indexPrompts()
     return try read("a search") { db in
       let select = try db.cachedStatement(
         sql: """
