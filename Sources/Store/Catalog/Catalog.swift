@@ -83,8 +83,12 @@ struct Catalog: Sendable {
     configuration.foreignKeysEnabled = true
     configuration.label = "catalog"
     configuration.prepareDatabase { db in
-      // Damage is told as such, and not passed on as whatever a damaged page seems to say.
-      try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON")
+      // Nobody else may open the file, so nobody has to be asked for a lock. Damage is told as such,
+      // and not passed on as whatever a damaged page seems to say.
+      try db.execute(
+        sql: """
+          PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON
+          """)
     }
     return configuration
   }
