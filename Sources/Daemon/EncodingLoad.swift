@@ -8,6 +8,7 @@ final class EncodingLoad: Sendable {
   static let crowdTime: Duration = .milliseconds(20)
 
   private let waiting = Atomic<Int>(0)
+  private let small = Atomic<Int>(0)
   private let crowdSize: Int
   /// When there was a crowd last, in nanoseconds since ``start``.
   private let lastCrowd = Atomic<Int>(.min / 2)
@@ -25,12 +26,25 @@ final class EncodingLoad: Sendable {
 
   /// Does what waits for the encoder and encodes.
   func counted<T: Sendable>(_ body: @Sendable () async throws -> T) async rethrows -> T {
-    let count = waiting.wrappingAdd(1, ordering: .relaxed).newValue
+    noteCrowd(waiting.wrappingAdd(1, ordering: .relaxed).newValue)
     defer { waiting.wrappingSubtract(1, ordering: .relaxed) }
+    return try await body()
+  }
+
+  /// Does what brings something so small that it is encoded at once, from its arrival until it is
+  /// durable: encoding itself never meets another there.
+  func countedSmall<T: Sendable>(
+    isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> sending T
+  ) async rethrows -> sending T {
+    noteCrowd(small.wrappingAdd(1, ordering: .relaxed).newValue)
+    defer { small.wrappingSubtract(1, ordering: .relaxed) }
+    return try await body()
+  }
+
+  private func noteCrowd(_ count: Int) {
     if count >= crowdSize {
       lastCrowd.store((now() - start).nanoseconds, ordering: .relaxed)
     }
-    return try await body()
   }
 
   /// Careful, unless more than half of the threads have had work at once a moment ago: a careful

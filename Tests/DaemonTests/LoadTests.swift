@@ -35,6 +35,16 @@ import Testing
     }
   }
 
+  @Test("a crowd with small images counts as one, and keeps no commit waiting")
+  func smallImages() async {
+    let start = ContinuousClock.now
+    let load = EncodingLoad(threadCount: 2) { start }
+    await load.countedSmall { #expect(load.care == .careful && !load.isBusy) }
+    await load.countedSmall {
+      await load.countedSmall { #expect(load.care == .quick && !load.isBusy) }
+    }
+  }
+
   @Test("the text of counts is kept until something changes or another minimum is asked for")
   func countsCache() throws {
     let cache = CountsCache()

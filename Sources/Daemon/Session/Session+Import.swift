@@ -4,6 +4,10 @@ import Store
 
 /// Requests that bring triplets in from elsewhere.
 extension Session {
+  /// A body of so many bytes is encoded in less time than it takes to hand it to another thread
+  /// and back a few times.
+  private static let smallBodyBytes = 32 << 10
+
   func importTriplets(
     _ params: TripletImport.Params, _ body: [UInt8]
   ) async throws -> TripletImport.Result {
@@ -11,17 +15,21 @@ extension Session {
       params.items.count, 1...context.settings.limits.maximumImportItems, "the number of items")
     try hasLength(params.source, "source")
     try areNames(params.items.map(\.item))
-    let (load, pool) = (context.encodingLoad, context.pool)
-    let items =
-      body.count <= 65536
-      ? try Self.encoded(params, body, .quick)
-      : try await load.counted {
-        try await withTaskExecutorPreference(pool) {
-          try Self.encoded(params, body, load.care)
-        }
+    let (load, pool, store) = (context.encodingLoad, context.pool, context.store)
+    if body.count <= Self.smallBodyBytes {
+      return try await load.countedSmall {
+        let items = try Self.encoded(params, body, load.care)
+        return TripletImport.Result(
+          outcomes: try await store.importItems(items, source: params.source))
       }
+    }
+    let items = try await load.counted {
+      try await withTaskExecutorPreference(pool) {
+        try Self.encoded(params, body, load.care)
+      }
+    }
     return TripletImport.Result(
-      outcomes: try await context.store.importItems(items, source: params.source))
+      outcomes: try await store.importItems(items, source: params.source))
   }
 
   func imported(_ params: ImportList.Params) async throws -> ImportList.Result {
