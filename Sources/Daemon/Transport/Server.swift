@@ -1,17 +1,24 @@
-import Synchronization
-import Dispatch
 import Foundation
 import Logging
 import Schema
 import ServiceLifecycle
 import Store
+import Synchronization
 import Wire
 
 /// Listens on the socket and keeps one session per connection.
 actor Server: Service {
   private let context: DaemonContext
   private let listener: UnixSocket
-  private let queue = DispatchQueue(label: "accept")
+  private let loop = EventLoop.next()
+  /// The thread that waits for clients.
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    // Safe: a loop lives as long as the process.
+    unsafe loop.asUnownedSerialExecutor()
+  }
+
+  /// How long nobody is accepted when that has failed.
+  private static let pauseTime: Duration = .milliseconds(100)
   private struct Client {
     let session: Session
     let connection: Connection
@@ -30,27 +37,38 @@ actor Server: Service {
   /// Accepts until the daemon is asked to stop; then lets requests finish and closes.
   func run() async throws {
     try listener.setNonBlocking()
-    let (arrivals, continuation) = AsyncStream.makeStream(of: UnixSocket.self)
-    let source = DispatchSource.makeReadSource(
-      fileDescriptor: listener.descriptor, queue: queue)
-    let (listener, logger) = (listener, context.logger)
-    source.setEventHandler {
-      do throws(WireError) {
-        while let socket = try listener.accept() { continuation.yield(socket) }
-      } catch {
-        // Out of descriptors: those who wait stay in the backlog until some are free.
-        logger.warning("cannot accept", metadata: ["error": "\(error)"])
-        usleep(100_000)
-      }
+    try loop.watch(listener.descriptor, for: .read) { [weak self] _ in
+      self?.assumeIsolated { $0.accept() }
     }
-    source.resume()
-    await withGracefulShutdownHandler {
-      for await socket in arrivals { admit(socket) }
-    } onGracefulShutdown: {
-      continuation.finish()
-    }
-    source.cancel()
+    try? await gracefulShutdown()
+    loop.ignore(listener.descriptor)
     await stop()
+  }
+
+  private func accept() {
+    do throws(WireError) {
+      while let socket = try listener.accept() { admit(socket) }
+    } catch {
+      // Out of descriptors: those who wait stay in the backlog until some are free.
+      context.logger.warning("cannot accept", metadata: ["error": "\(error)"])
+      pause()
+    }
+  }
+
+  private func pause() {
+    waitForArrivals(false)
+    Task {
+      try? await Task.sleep(for: Self.pauseTime)
+      waitForArrivals(true)
+    }
+  }
+
+  private func waitForArrivals(_ waits: Bool) {
+    do throws(WireError) {
+      try loop.wait(for: waits ? .read : [], of: listener.descriptor)
+    } catch {
+      context.logger.error("no more clients are accepted", metadata: ["error": "\(error)"])
+    }
   }
 
   private func admit(_ socket: UnixSocket) {
