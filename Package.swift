@@ -50,7 +50,8 @@ let package = Package(
     .target(
       name: "Store",
       dependencies: [
-        "Schema", "CCodec", "CDisk", "CLZ4", "CXXHash", .product(name: "GRDB", package: "GRDB.swift"),
+        "Schema", "CCodec", "CDisk", "CLZ4", "CXXHash",
+        .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
       swiftSettings: strict + failpoints),

@@ -93,10 +93,13 @@ import Wire
     let peer = try RawPeer(daemon.socket)
     try peer.sendFrame(Self.hello)
     #expect(try peer.error() == nil)
-    try peer.sendFrame(text)
-    let error = try peer.error()
-    #expect(error?.data.word == word)
-    #expect(error?.message == message)
+    // A long text is read on another thread.
+    for space in ["", String(repeating: " ", count: 20_000)] {
+      try peer.sendFrame(text + space)
+      let error = try peer.error()
+      #expect(error?.data.word == word)
+      #expect(error?.message == message)
+    }
     try peer.sendFrame(#"{"jsonrpc":"2.0","id":9,"method":"ping"}"#)
     let answer = try #require(try peer.frame())
     #expect(
@@ -164,14 +167,17 @@ import Wire
     #expect(try peer.text()?.contains("frames_required") == true)
   }
 
-  @Test("a client of lines that has asked its last question gets its whole answer")
-  func halfClose() throws {
+  @Test(
+    "a client of lines that has asked its last question gets its whole answer",
+    arguments: [0, 20_000])
+  func halfClose(spaces: Int) throws {
     try bystander.order("cat", 200)
     _ = try bystander.work()
     let peer = try RawPeer(daemon.socket)
     try peer.send(
       Array(
-        #"{"jsonrpc":"2.0","id":1,"method":"triplet.query","params":{"limit":1000}}"#.utf8) + [10])
+        #"{"jsonrpc":"2.0","id":1,"method":"triplet.query","params":{"limit":1000}}"#.utf8)
+        + Array(repeating: 0x20, count: spaces) + [10])
     peer.closeWriting()
     var text = ""
     while let more = try peer.text() { text += more }
@@ -179,6 +185,18 @@ import Wire
     let answer = try JSONText.decode(
       Response<TripletQuery.Result>.self, from: Array(text.utf8.dropLast()))
     #expect(answer.result.triplets.count == 200)
+  }
+
+  @Test("a client that goes while its long request is being read costs nobody anything")
+  func goesWhileRead() throws {
+    let space = String(repeating: " ", count: 900_000)
+    for _ in 0..<20 {
+      let peer = try RawPeer(daemon.socket)
+      try peer.send(
+        Array(#"{"jsonrpc":"2.0","id":1,"method":"work.lease"\#(space)}"#.utf8) + [10])
+      peer.close()
+    }
+    try expectUnharmed()
   }
 
   @Test("an id of null is answered, not swallowed")

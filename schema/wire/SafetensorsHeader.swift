@@ -62,7 +62,8 @@ struct SafetensorsHeader {
     skipSpace()
     let start = position
     var number = 0
-    while position < bytes.count, case let digit = bytes[position] &- UInt8(ascii: "0"), digit < 10 {
+    while position < bytes.count, case let digit = bytes[position] &- UInt8(ascii: "0"), digit < 10
+    {
       number = number * 10 + Int(digit)
       position += 1
       guard position - start <= 15 else { return nil }

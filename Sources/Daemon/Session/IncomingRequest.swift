@@ -2,17 +2,25 @@ import Schema
 
 /// A request whose method is known and whose parameters are not yet read.
 struct IncomingRequest: Sendable {
+  /// A text of more bytes is read and written on the pool: its connection's loop has others to serve.
+  static let shortBytes = 16 << 10
+
   let id: RequestID
   let method: String
   let json: [UInt8]
   let body: [UInt8]
+  let pool: WorkPool
 
   /// Reads the parameters, runs the method, and writes the answer.
+  ///
+  /// - Parameter isLong: whether the answer may be a long list.
   func answer<M: Method>(
-    _ method: M.Type, isolation: isolated (any Actor)? = #isolation,
+    _ method: M.Type, isLong: Bool = false, isolation: isolated (any Actor)? = #isolation,
     _ run: (M.Params) async throws -> M.Result
   ) async throws -> WireFrame {
-    try await answerWithBody(method) { (try await run($0), []) }
+    let result = try await run(try await paramsOfAnyLength(method))
+    guard isLong else { return try frame(method, result) }
+    return try await withTaskExecutorPreference(pool) { try frame(method, result) }
   }
 
   /// The same for a method whose answer has a body.
@@ -20,7 +28,7 @@ struct IncomingRequest: Sendable {
     _ method: M.Type, isolation: isolated (any Actor)? = #isolation,
     _ run: (M.Params) async throws -> (result: M.Result, body: [UInt8])
   ) async throws -> WireFrame {
-    let (result, body) = try await run(try params(method))
+    let (result, body) = try await run(try await paramsOfAnyLength(method))
     return try frame(method, result, body)
   }
 
@@ -29,6 +37,14 @@ struct IncomingRequest: Sendable {
     _ method: M.Type, _ result: M.Result, _ body: [UInt8] = []
   ) throws -> WireFrame {
     WireFrame(json: try JSONText.encode(Response(id: id, result: result)), body: body)
+  }
+
+  /// Reads the parameters of a method, elsewhere when they are long.
+  func paramsOfAnyLength<M: Method>(
+    _ method: M.Type, isolation: isolated (any Actor)? = #isolation
+  ) async throws -> M.Params {
+    guard json.count > Self.shortBytes else { return try params(method) }
+    return try await withTaskExecutorPreference(pool) { try params(method) }
   }
 
   /// Reads the parameters of a method, for one that writes its answer itself.

@@ -29,6 +29,8 @@ actor Session {
   private var running: [Int: Task<Void, Never>] = [:]
   private var nextTask = 1
   private var isStopping = false
+  /// Nothing more is begun.
+  private var hasLeft = false
   /// Bytes of answers that are being made.
   private var reservedBytes = 0
   /// Streams by their number on this connection.
@@ -59,8 +61,7 @@ actor Session {
 
   private func handle(_ event: Connection.Event) {
     switch event {
-    case .message(let json, let body):
-      if !take(json, body) { onConnection { $0.finish(bytes: json.count + body.count) } }
+    case .message(let json, let body): take(json, body)
     case .broken(let error):
       context.counters.brokenConnections.wrappingAdd(1, ordering: .relaxed)
       context.logger.notice(
@@ -100,14 +101,15 @@ actor Session {
   private func finishThenClose() { Task { await finishRequests() } }
 
   private func finishRequests() async {
-    for task in Array(running.values) { await task.value }
+    while let task = running.values.first { await task.value }
     await connection.closeWhenSent()
   }
 
   private func leave() async {
+    hasLeft = true
     for task in running.values { task.cancel() }
     // What a request is still about to give this client must be there to be given back.
-    for task in Array(running.values) { await task.value }
+    while let task = running.values.first { await task.value }
     context.figures.streamCount.withLock { $0 -= streams.count }
     streams = [:]
     context.slotLedger.release(slots.closeAll(), user: connection.peer.user)
@@ -127,11 +129,42 @@ actor Session {
 
   // MARK: Requests
 
+  /// Starts to answer a message.
+  private func take(_ json: [UInt8], _ body: [UInt8]) {
+    guard json.count > IncomingRequest.shortBytes else {
+      return begin(Self.head(json), json, body)
+    }
+    let (number, pool) = (nextTask, context.pool)
+    nextTask += 1
+    running[number] = Task {
+      let head = await withTaskExecutorPreference(pool) { Self.head(json) }
+      running[number] = nil
+      begin(head, json, body)
+    }
+  }
+
+  private static func head(_ json: [UInt8]) -> Result<RequestHead, SchemaError> {
+    do throws(SchemaError) {
+      return .success(try JSONText.decode(RequestHead.self, from: json))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func begin(
+    _ head: Result<RequestHead, SchemaError>, _ json: [UInt8], _ body: [UInt8]
+  ) {
+    if !isBegun(head, json, body) { onConnection { $0.finish(bytes: json.count + body.count) } }
+  }
+
   /// Starts to answer a message; false when it is dealt with already.
-  private func take(_ json: [UInt8], _ body: [UInt8]) -> Bool {
+  private func isBegun(
+    _ decoded: Result<RequestHead, SchemaError>, _ json: [UInt8], _ body: [UInt8]
+  ) -> Bool {
+    guard !hasLeft else { return false }
     let head: RequestHead
     do throws(SchemaError) {
-      head = try JSONText.decode(RequestHead.self, from: json)
+      head = try decoded.get()
     } catch {
       let word: ErrorWord = error.code == .badJSON ? .parseError : .invalidRequest
       send(error: DaemonError(word, "request: \(error.message)"), id: nil)
@@ -157,7 +190,8 @@ actor Session {
       send(error: error, id: id)
       return false
     }
-    let request = IncomingRequest(id: id, method: head.method, json: json, body: body)
+    let request = IncomingRequest(
+      id: id, method: head.method, json: json, body: body, pool: context.pool)
     if head.method == BatchDone.name {
       // Before the next request is read: that one may need what this one gives back.
       answerDone(request)
@@ -243,22 +277,27 @@ actor Session {
       return try await request.answer(Diagnose.self) { _ in try await diagnose() }
     case Counts.name: return try countsAnswer(request)
     case Check.name:
-      return try await request.answer(Check.self) { try await check($0, request.id) }
+      return try await request.answer(Check.self, isLong: true) {
+        try await check($0, request.id)
+      }
     case Recount.name:
       return try await request.answer(Recount.self) { _ in try await context.store.recount() }
     case Backup.name:
       return try await request.answer(Backup.self) { try await backup($0, request.id) }
     case Backfill.name: return try await request.answer(Backfill.self) { try await backfill($0) }
-    case JobList.name: return try await request.answer(JobList.self) { try await jobList($0) }
+    case JobList.name:
+      return try await request.answer(JobList.self, isLong: true) { try await jobList($0) }
     case JobCancel.name: return try await request.answer(JobCancel.self) { try await jobCancel($0) }
     case JobWait.name:
       return try await request.answer(JobWait.self) { try await jobWait($0, request.id) }
     case TripletQuery.name:
-      return try await request.answer(TripletQuery.self) { try await query($0) }
+      return try await request.answer(TripletQuery.self, isLong: true) { try await query($0) }
     case TripletSearch.name:
-      return try await request.answer(TripletSearch.self) { try await context.store.search($0) }
+      return try await request.answer(TripletSearch.self, isLong: true) {
+        try await context.store.search($0)
+      }
     case QuarantineList.name:
-      return try await request.answer(QuarantineList.self) {
+      return try await request.answer(QuarantineList.self, isLong: true) {
         try await context.store.quarantined($0)
       }
     case QuarantineRelease.name:
@@ -267,10 +306,10 @@ actor Session {
       return try await request.answerWithBody(TripletGet.self) { try await tripletGet($0) }
     case TripletImport.name:
       let result = try await importTriplets(
-        try request.params(TripletImport.self), request.body)
+        try await request.paramsOfAnyLength(TripletImport.self), request.body)
       return WireFrame(json: try result.responseText(id: request.id))
     case ImportList.name:
-      return try await request.answer(ImportList.self) { try await imported($0) }
+      return try await request.answer(ImportList.self, isLong: true) { try await imported($0) }
     case TripletDelete.name:
       return try await request.answer(TripletDelete.self) { try await delete($0) }
     case Compact.name:

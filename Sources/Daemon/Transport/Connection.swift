@@ -31,6 +31,8 @@ actor Connection {
   }
 
   private static let readBytes = 1 << 16
+  /// Bytes that one connection sends before it is the turn of the others on its loop.
+  private static let turnBytes = 1 << 20
   /// How long a connection that is over waits for the other side to notice.
   private static let lingerTime: Duration = .seconds(1)
 
@@ -83,8 +85,9 @@ actor Connection {
   func start(_ onEvent: @escaping @Sendable (Event) -> Void) {
     self.onEvent = onEvent
     do throws(WireError) {
-      try loop.watch(socket.descriptor, for: .read) { [weak self] readiness in
-        self?.assumeIsolated { $0.ready(readiness) }
+      // Kept alive until it is closed: the loop must not watch a descriptor that is another's.
+      try loop.watch(socket.descriptor, for: .read) { [self] readiness in
+        assumeIsolated { $0.ready(readiness) }
       }
     } catch {
       close()
@@ -237,9 +240,11 @@ actor Connection {
 
   private func writable() {
     guard !isClosed else { return }
+    var turnBytes = 0
     do throws(WireError) {
       while let first = outgoing.first {
-        let sent = try first.send(over: socket)
+        let sent = turnBytes < Self.turnBytes ? try first.send(over: socket) : 0
+        turnBytes += sent
         guard sent > 0 else {
           waitsUntilWritable = true
           return updateInterest()

@@ -30,7 +30,8 @@ enum PromptIndex {
           SELECT id, prompt FROM triplet WHERE id > (SELECT last_indexed FROM store)
           """
       ).execute()
-    case .rebuild: try db.execute(sql: "INSERT INTO prompt_search (prompt_search) VALUES ('rebuild')")
+    case .rebuild:
+      try db.execute(sql: "INSERT INTO prompt_search (prompt_search) VALUES ('rebuild')")
     }
     try db.cachedStatement(sql: "UPDATE store SET last_indexed = ?")
       .execute(arguments: [context.sequence])
