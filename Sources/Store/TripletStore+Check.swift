@@ -60,14 +60,11 @@ extension TripletStore {
   }
 
   /// Holds the full text of the prompts against the prompts.
-  private func comparePrompts() async throws(StoreError) -> [String] {
-    try await indexPrompts()
+  private func comparePrompts() throws(StoreError) -> [String] {
     do throws(StoreError) {
+      // At one moment: between two calls more prompts may have come.
       try onDatabase("comparing prompts") {
-        try catalog.queue.writeWithoutTransaction { db in
-          try db.execute(
-            sql: "INSERT INTO prompt_search (prompt_search, rank) VALUES ('integrity-check', 1)")
-        }
+        try catalog.queue.writeWithoutTransaction(PromptIndex.check)
       }
       return []
     } catch {

@@ -74,12 +74,11 @@ actor Simulation {
     for step in 0..<steps {
       do {
         try await self.step()
-        // A deep check has prompts indexed, so it may be cut off as well.
-        if step % 60 == 59 { try await check() }
       } catch let error as StoreError where trap.isSprung {
         note("cut off at \(trap.point?.rawValue ?? ""): \(error.message)")
       }
       if trap.isSprung { try await crash() }
+      if step % 60 == 59 { try await check() }
     }
     trap.disarm()
     try await crash()

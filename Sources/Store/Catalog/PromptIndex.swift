@@ -23,19 +23,35 @@ enum PromptIndex {
     switch context.promptIndexing {
     case .whenMany where waiting < limit: return waiting
     case .now where waiting == 0: return 0
-    case .whenMany, .now:
-      try db.cachedStatement(
-        sql: """
-          INSERT INTO prompt_search (rowid, prompt)
-          SELECT id, prompt FROM triplet WHERE id > (SELECT last_indexed FROM store)
-          """
-      ).execute()
+    case .whenMany, .now: try add(db)
     case .rebuild:
       try db.execute(sql: "INSERT INTO prompt_search (prompt_search) VALUES ('rebuild')")
     }
     try db.cachedStatement(sql: "UPDATE store SET last_indexed = ?")
       .execute(arguments: [context.sequence])
     return 0
+  }
+
+  private static func add(_ db: Database) throws {
+    try db.cachedStatement(
+      sql: """
+        INSERT INTO prompt_search (rowid, prompt)
+        SELECT id, prompt FROM triplet WHERE id > (SELECT last_indexed FROM store)
+        """
+    ).execute()
+  }
+
+  /// Holds the full text against the prompts, those that wait added.
+  ///
+  /// - Throws: `DatabaseError` with `SQLITE_CORRUPT_VTAB` when they differ.
+  static func check(_ db: Database) throws {
+    try db.inSavepoint {
+      try add(db)
+      try db.execute(
+        sql: "INSERT INTO prompt_search (prompt_search, rank) VALUES ('integrity-check', 1)")
+      // What waits goes on waiting: nothing has changed behind the back of the commits.
+      return .rollback
+    }
   }
 
   /// Takes out a triplet whose row is about to go.
