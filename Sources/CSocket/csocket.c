@@ -2,6 +2,7 @@
 #include "csocket.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -140,3 +141,5 @@ int gw_poll_wait(int poll, int alarm, struct gw_ready *ready, int capacity, int 
   }
   return kept;
 }
+
+void gw_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

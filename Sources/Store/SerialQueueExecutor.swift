@@ -1,19 +1,19 @@
-package import Dispatch
+import Dispatch
 
 /// Runs an actor's jobs on one serial queue, so that a blocking call never holds a thread of the
 /// cooperative pool.
-package final class SerialQueueExecutor: SerialExecutor {
+final class SerialQueueExecutor: SerialExecutor {
   /// The queue; what runs on it is isolated to the actor.
-  package let queue: DispatchQueue
+  let queue: DispatchQueue
 
   /// `label` names the thread in debuggers and crash reports.
-  package init(label: String) { queue = DispatchQueue(label: label) }
+  init(label: String) { queue = DispatchQueue(label: label) }
 
-  package func enqueue(_ job: consuming ExecutorJob) {
+  func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     // Safe: the queue runs each job once, and the closure keeps `self` alive until it has run.
     queue.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
   }
 
-  package func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
+  func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
 }

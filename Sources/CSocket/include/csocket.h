@@ -88,6 +88,9 @@ int gw_listener(int socket, struct gw_listener *found);
 // Listens on a port of 127.0.0.1 or ::1, on nothing else; a descriptor or -errno.
 int gw_listen_loopback(int is_v6, unsigned short port, int backlog);
 
+// Names the calling thread, for debuggers and crash reports; at most 15 bytes.
+void gw_name_thread(const char *name);
+
 // Makes the calling thread nicer to others, 0 to 19; 0 or -errno.
 int gw_lower_priority(int niceness);
 

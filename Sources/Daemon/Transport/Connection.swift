@@ -30,7 +30,7 @@ actor Connection {
     var bytes = 0
   }
 
-  private static let readBytes = 1 << 16
+  private static let readBytes = 1 << 15
   /// Bytes that one connection sends before it is the turn of the others on its loop.
   private static let turnBytes = 1 << 20
   /// How long a connection that is over waits for the other side to notice.

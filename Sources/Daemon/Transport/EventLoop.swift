@@ -48,9 +48,11 @@ final class EventLoop: SerialExecutor {
   private init(name: String) {
     poll = Self.checked(gw_poll_create())
     alarm = Self.checked(gw_poll_alarm(poll))
-    let thread = Thread { [self] in run() }
-    thread.name = name
-    thread.start()
+    Thread.detachNewThread { [self] in
+      // Safe: the name is copied.
+      unsafe gw_name_thread(name)
+      run()
+    }
   }
 
   /// A process that cannot wait for its sockets is of no use; this happens once, at its start.
