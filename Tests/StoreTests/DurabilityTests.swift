@@ -85,4 +85,26 @@ import Testing
     #expect(try PosixFile.length(ofFileAt: log) ?? 0 <= Catalog.logBytes + (2 << 20))
     await store.close()
   }
+
+  @Test("another program cannot open the catalog of an open store, not even to read")
+  func catalogIsLocked() async throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.open()
+    try await store.fill("cat", 1)
+    let script = """
+      import sqlite3, sys
+      try:
+        sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM store')
+      except sqlite3.OperationalError as error:
+        sys.exit(7 if 'locked' in str(error) else 8)
+      """
+    // Another process: locks of this kind do not hold against one's own.
+    let other = Process()
+    other.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    other.arguments = ["python3", "-c", script, fixture.path + "/catalog.sqlite"]
+    try other.run()
+    other.waitUntilExit()
+    #expect(other.terminationStatus == 7)
+    await store.close()
+  }
 }

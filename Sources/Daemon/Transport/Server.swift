@@ -40,6 +40,7 @@ actor Server: Service {
     try loop.watch(listener.descriptor, for: .read) { [weak self] _ in
       self?.assumeIsolated { $0.accept() }
     }
+    // Cancelled or asked to stop: both end here.
     try? await gracefulShutdown()
     loop.ignore(listener.descriptor)
     await stop()

@@ -14,6 +14,9 @@ struct Catalog: Sendable {
   let uuid: UUID
   /// How many migrations the store had seen when it was opened; 0 for a new one.
   let versionBefore: Int
+  /// The main file, open as long as the connection: closing any descriptor of a file drops every lock
+  /// that the process has on it (fcntl(2)), SQLite's among them.
+  private let file: PosixFile
   private let failpoints: Failpoints
 
   /// The name of the file in the folder of a store.
@@ -66,7 +69,8 @@ struct Catalog: Sendable {
     try onDatabase("checkpointing") {
       try queue.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
     }
-    try PosixFile(path, .write).sync()
+    file = try PosixFile(path, .write)
+    try file.sync()
     try PosixFile.syncDirectory((path as NSString).deletingLastPathComponent)
     try failpoints.reach(.catalogCreateAfter)
     let text = try onDatabase("reading the store's identity") {
